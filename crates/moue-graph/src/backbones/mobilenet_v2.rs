@@ -1,0 +1,153 @@
+//! MobileNetV2 (Sandler, Howard, Zhu, Zhmoginov and Chen: "MobileNetV2: Inverted Residuals and
+//! Linear Bottlenecks", CVPR 2018), layer for layer as `keras.applications.MobileNetV2`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Graph, GraphBuilder, LayerId};
+use crate::op::{Activation, Op, Padding};
+use crate::{Error, Result};
+
+/// Step of the first convolution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stem {
+    /// Stride 2, as published.
+    #[default]
+    Stride2,
+    /// Stride 1: keeps the detail of pictures as small as 48x48.
+    Stride1,
+}
+
+/// What to build.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MobileNetV2 {
+    /// Width multiplier, in 0.1..=4; 1.0 is the published network.
+    pub alpha: f32,
+    /// Input `[height, width, channels]`.
+    pub input: [usize; 3],
+    /// First convolution.
+    pub stem: Stem,
+}
+
+impl Default for MobileNetV2 {
+    fn default() -> Self {
+        Self { alpha: 1.0, input: [224, 224, 3], stem: Stem::Stride2 }
+    }
+}
+
+/// Expansion, output channels and stride of each inverted residual block (table 2 of the paper).
+const BLOCKS: [(usize, usize, usize); 17] = [
+    (1, 16, 1),
+    (6, 24, 2),
+    (6, 24, 1),
+    (6, 32, 2),
+    (6, 32, 1),
+    (6, 32, 1),
+    (6, 64, 2),
+    (6, 64, 1),
+    (6, 64, 1),
+    (6, 64, 1),
+    (6, 96, 1),
+    (6, 96, 1),
+    (6, 96, 1),
+    (6, 160, 2),
+    (6, 160, 1),
+    (6, 160, 1),
+    (6, 320, 1),
+];
+
+const NORMALIZATION: Op = Op::BatchNormalization { epsilon: 1e-3, momentum: 0.999 };
+const RELU6: Op = Op::Activation { function: Activation::Relu6 };
+
+impl MobileNetV2 {
+    /// The graph up to the last feature map (`out_relu`), without pooling and head.
+    pub fn build(&self) -> Result<Graph> {
+        if !(0.1..=4.0).contains(&self.alpha) {
+            return Err(Error::Parameter(format!("alpha {} must lie in 0.1..=4", self.alpha)));
+        }
+        let mut b = Graph::builder("mobilenet_v2");
+        let input = b.add("input_layer", Op::InputLayer { shape: self.input.to_vec() }, &[])?;
+        let stride = match self.stem {
+            Stem::Stride2 => 2,
+            Stem::Stride1 => 1,
+        };
+        let filters = divisible(32.0 * self.alpha);
+        let conv = Op::Conv2D {
+            filters,
+            kernel_size: [3, 3],
+            strides: [stride; 2],
+            padding: Padding::Same,
+            use_bias: false,
+            activation: Activation::Linear,
+        };
+        let x = b.add("Conv1", conv, &[input])?;
+        let x = b.add("bn_Conv1", NORMALIZATION, &[x])?;
+        let mut x = b.add("Conv1_relu", RELU6, &[x])?;
+        for (index, &(expansion, channels, stride)) in BLOCKS.iter().enumerate() {
+            let channels = divisible((channels as f32 * self.alpha).trunc());
+            x = inverted_residual(&mut b, x, index, expansion, channels, stride)?;
+        }
+        // Width multipliers below 1 leave the last layer at 1280 (section 4 of the paper).
+        let last = if self.alpha > 1.0 { divisible(1280.0 * self.alpha) } else { 1280 };
+        let x = b.add("Conv_1", pointwise(last), &[x])?;
+        let x = b.add("Conv_1_bn", NORMALIZATION, &[x])?;
+        b.add("out_relu", RELU6, &[x])?;
+        b.finish()
+    }
+}
+
+fn inverted_residual(
+    b: &mut GraphBuilder,
+    input: LayerId,
+    index: usize,
+    expansion: usize,
+    channels: usize,
+    stride: usize,
+) -> Result<LayerId> {
+    let prefix = if index == 0 { "expanded_conv".to_owned() } else { format!("block_{index}") };
+    let [height, width, channels_in] = match b.shape(input).as_slice() {
+        &[h, w, c] => [h, w, c],
+        other => return Err(Error::graph(&prefix, format!("expects a feature map, got {other:?}"))),
+    };
+    let mut x = input;
+    if index > 0 {
+        x = b.add(format!("{prefix}_expand"), pointwise(channels_in * expansion), &[x])?;
+        x = b.add(format!("{prefix}_expand_BN"), NORMALIZATION, &[x])?;
+        x = b.add(format!("{prefix}_expand_relu"), RELU6, &[x])?;
+    }
+    let mut padding = Padding::Same;
+    if stride == 2 {
+        // Keras' `correct_pad` for a 3x3 kernel: one row less before an even side.
+        let pads = [height, width].map(|side| if side % 2 == 0 { [0, 1] } else { [1, 1] });
+        x = b.add(format!("{prefix}_pad"), Op::ZeroPadding2D { padding: pads }, &[x])?;
+        padding = Padding::Valid;
+    }
+    let depthwise =
+        Op::DepthwiseConv2D { kernel_size: [3, 3], strides: [stride; 2], padding, use_bias: false };
+    x = b.add(format!("{prefix}_depthwise"), depthwise, &[x])?;
+    x = b.add(format!("{prefix}_depthwise_BN"), NORMALIZATION, &[x])?;
+    x = b.add(format!("{prefix}_depthwise_relu"), RELU6, &[x])?;
+    x = b.add(format!("{prefix}_project"), pointwise(channels), &[x])?;
+    x = b.add(format!("{prefix}_project_BN"), NORMALIZATION, &[x])?;
+    if stride == 1 && channels_in == channels {
+        x = b.add(format!("{prefix}_add"), Op::Add, &[input, x])?;
+    }
+    Ok(x)
+}
+
+fn pointwise(filters: usize) -> Op {
+    Op::Conv2D {
+        filters,
+        kernel_size: [1, 1],
+        strides: [1, 1],
+        padding: Padding::Same,
+        use_bias: false,
+        activation: Activation::Linear,
+    }
+}
+
+/// The nearest multiple of 8 that is not more than 10 % below (Keras' `_make_divisible`).
+fn divisible(channels: f32) -> usize {
+    let rounded = (((channels + 4.0) / 8.0).floor() as usize * 8).max(8);
+    if (rounded as f32) < 0.9 * channels { rounded + 8 } else { rounded }
+}

@@ -1,0 +1,36 @@
+//! Tensors of any names together with a JSON header in one file: what training needs to go on after
+//! an interruption.
+//!
+//! The container is that of model files (see [`Model::save`](crate::Model::save)): written atomically,
+//! guarded by a checksum, equal content in equal bytes. Files hold at most 1 GiB.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::tensor_file::{self, Kind, Precision};
+use crate::{Error, Result, Weights};
+
+/// Writes `header` and `tensors` (as F32, bit for bit) to `path`, replacing what stood there only
+/// once the new file is on the disk.
+///
+/// # Errors
+/// [`Error::Weights`] where a value is not finite (a diverged training has nothing to go on from) or
+/// the values exceed 1 GiB, [`Error::Io`] where the file cannot be written.
+pub fn save(path: impl AsRef<Path>, header: &Value, tensors: &Weights) -> Result<()> {
+    let bytes = tensor_file::encode(Kind::Checkpoint, header, tensors, Precision::F32)?;
+    tensor_file::write_atomically(path.as_ref(), &bytes)
+}
+
+/// Reads what [`save`] wrote: the header and the tensors.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be read; [`Error::Format`], with the reason, where it is no
+/// checkpoint, is truncated, was written by a newer version or does not match its checksum.
+pub fn load(path: impl AsRef<Path>) -> Result<(Value, Weights)> {
+    let path = path.as_ref();
+    let (content, tensors) = tensor_file::decode(Kind::Checkpoint, &tensor_file::read(path)?, path)?;
+    let header = serde_json::from_str(&content)
+        .map_err(|e| Error::format(path, format!("its header cannot be read: {e}")))?;
+    Ok((header, tensors))
+}

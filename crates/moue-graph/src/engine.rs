@@ -1,0 +1,164 @@
+//! What an engine must offer. Training and analysis know engines only through these traits, so that
+//! the CPU, a GPU or another library can stand behind them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Graph, Result, Weights};
+
+/// Runs graphs.
+pub trait Engine: Send + Sync {
+    /// Short name, for instance `cpu`.
+    fn name(&self) -> &str;
+
+    /// Prepares a graph for answers only.
+    fn inference(
+        &self,
+        graph: &Graph,
+        weights: &Weights,
+        options: &InferenceOptions,
+    ) -> Result<Box<dyn InferenceSession>>;
+
+    /// Prepares a graph for training.
+    fn training(
+        &self,
+        graph: &Graph,
+        weights: &Weights,
+        options: &TrainingOptions,
+    ) -> Result<Box<dyn TrainingSession>>;
+}
+
+/// How an inference session is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InferenceOptions {
+    /// Most pictures a call may hold; memory is planned for it.
+    pub max_batch: usize,
+    /// Threads to use; 0 lets the engine choose.
+    pub threads: usize,
+}
+
+/// A network ready to answer.
+pub trait InferenceSession: Send {
+    /// Logits (the values before a closing softmax) of `count` pictures.
+    ///
+    /// `pictures` holds `count` NHWC pictures of the graph's input shape, preprocessed;
+    /// `logits` has room for `count` times the number of outputs. An error where a length differs or
+    /// `count` exceeds the planned batch.
+    fn logits(&mut self, pictures: &[f32], count: usize, logits: &mut [f32]) -> Result<()>;
+}
+
+/// How weights follow gradients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Optimizer {
+    /// Adam (Kingma and Ba 2015) as Keras computes it; with `weight_decay` it is AdamW
+    /// (Loshchilov and Hutter 2019), the decay applied to kernels only.
+    Adam {
+        /// Decay of the first moment.
+        #[serde(default = "defaults::beta_1")]
+        beta_1: f32,
+        /// Decay of the second moment.
+        #[serde(default = "defaults::beta_2")]
+        beta_2: f32,
+        /// Added to the root of the second moment.
+        #[serde(default = "defaults::epsilon")]
+        epsilon: f32,
+        /// Share of each kernel value taken away per step, times the learning rate.
+        #[serde(default)]
+        weight_decay: f32,
+    },
+    /// Stochastic gradient descent with momentum as Keras computes it.
+    Sgd {
+        /// Share of the last step kept, in 0..1.
+        #[serde(default)]
+        momentum: f32,
+        /// Nesterov's look-ahead.
+        #[serde(default)]
+        nesterov: bool,
+        /// Share of each kernel value taken away per step, times the learning rate.
+        #[serde(default)]
+        weight_decay: f32,
+    },
+}
+
+mod defaults {
+    pub(super) fn beta_1() -> f32 {
+        0.9
+    }
+    pub(super) fn beta_2() -> f32 {
+        0.999
+    }
+    pub(super) fn epsilon() -> f32 {
+        1e-7
+    }
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Self::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.0 }
+    }
+}
+
+/// How a training session is set up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingOptions {
+    /// Most pictures a step may hold; memory is planned for it.
+    pub max_batch: usize,
+    /// Threads to use; 0 lets the engine choose. The result does not depend on it.
+    pub threads: usize,
+    /// How weights follow gradients.
+    pub optimizer: Optimizer,
+    /// Seed of dropout.
+    pub seed: u64,
+}
+
+/// One batch of examples.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Number of examples.
+    pub count: usize,
+    /// `count` NHWC pictures, preprocessed.
+    pub pictures: &'a [f32],
+    /// `count` rows of class probabilities, each summing to 1 (one-hot for plain labels).
+    pub targets: &'a [f32],
+    /// Weight of each example in the loss, `count` values; empty means 1 for all.
+    pub weights: &'a [f32],
+}
+
+/// What one training step saw, before it changed the weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepOutcome {
+    /// Mean over the batch of weight times cross-entropy, in nats.
+    pub loss: f32,
+    /// Examples whose largest logit stands at the target's largest class.
+    pub correct: usize,
+}
+
+/// Everything needed to go on training to the same bits.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrainingState {
+    /// Parameters and moving statistics.
+    pub weights: Weights,
+    /// The optimizer's moments, named `m/layer/parameter` and so on.
+    pub slots: Weights,
+    /// Steps done.
+    pub step: u64,
+}
+
+/// A network that learns.
+pub trait TrainingSession: Send {
+    /// Forward, backward and one update with this learning rate.
+    fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome>;
+
+    /// Logits with the weights as they are now, in inference mode (moving statistics, no dropout).
+    /// Lengths as in [`InferenceSession::logits`].
+    fn logits(&mut self, pictures: &[f32], count: usize, logits: &mut [f32]) -> Result<()>;
+
+    /// The weights as they are now.
+    fn weights(&self) -> Weights;
+
+    /// All that a checkpoint must hold.
+    fn state(&self) -> TrainingState;
+
+    /// Goes on from a checkpoint. An error where a tensor is missing or of another shape.
+    fn restore(&mut self, state: &TrainingState) -> Result<()>;
+}

@@ -1,0 +1,3 @@
+//! Readers of other projects' network files, one file a format.
+
+pub mod tfjs;

@@ -1,0 +1,182 @@
+//! Parameter values by name.
+
+use std::collections::BTreeMap;
+
+use crate::graph::Graph;
+use crate::op::Op;
+use crate::{Error, Result};
+
+/// A dense tensor of f32, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    data: Vec<f32>,
+}
+
+impl Tensor {
+    /// Takes over values; an error where their number does not fit the shape.
+    pub fn new(shape: Vec<usize>, data: Vec<f32>) -> Result<Self> {
+        if shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side)) == Some(data.len()) {
+            Ok(Self { shape, data })
+        } else {
+            Err(Error::Weights(format!("{} values do not fill the shape {shape:?}", data.len())))
+        }
+    }
+
+    /// All values equal.
+    pub fn filled(shape: Vec<usize>, value: f32) -> Self {
+        let n = shape.iter().product();
+        Self { shape, data: vec![value; n] }
+    }
+
+    /// Sides, outermost first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Values, row-major.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// Values, to change.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+}
+
+/// All parameters of a network by `layer/parameter`, in sorted order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights {
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Weights {
+    /// No tensors.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a tensor.
+    pub fn insert(&mut self, name: impl Into<String>, tensor: Tensor) {
+        self.tensors.insert(name.into(), tensor);
+    }
+
+    /// The tensor of that name.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// The values of that name; an error that names it where there is none or its size differs.
+    pub fn values(&self, name: &str, count: usize) -> Result<&[f32]> {
+        let tensor = self.get(name).ok_or_else(|| Error::Weights(format!("{name} is missing")))?;
+        if tensor.data.len() != count {
+            return Err(Error::Weights(format!("{name} has {} values, not {count}", tensor.data.len())));
+        }
+        Ok(&tensor.data)
+    }
+
+    /// All tensors, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Number of tensors.
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// Fresh values for a graph: Glorot-uniform kernels (He-normal ones would overshoot behind the
+    /// linear bottlenecks), zero biases, identity normalisation. The same seed gives the same
+    /// values on every machine, whatever other layers the graph holds.
+    pub fn initialise(graph: &Graph, seed: u64) -> Self {
+        let mut weights = Self::new();
+        for spec in graph.parameters() {
+            let layer = &graph.layers()[spec.layer];
+            let tensor = match spec.name.rsplit('/').next() {
+                Some("gamma" | "moving_variance") => Tensor::filled(spec.shape, 1.0),
+                Some("kernel" | "depthwise_kernel") => {
+                    let limit = (6.0 / fan_sum(&layer.op, &spec.shape)).sqrt();
+                    let mut random = NameHash::new(seed, &spec.name);
+                    let n = spec.shape.iter().product();
+                    let data = (0..n).map(|_| ((random.unit() * 2.0 - 1.0) * limit) as f32).collect();
+                    Tensor { shape: spec.shape, data }
+                }
+                _ => Tensor::filled(spec.shape, 0.0),
+            };
+            weights.insert(spec.name, tensor);
+        }
+        weights
+    }
+
+    /// An error that names the first parameter of the graph which is missing or of another shape.
+    pub fn check(&self, graph: &Graph) -> Result<()> {
+        for spec in graph.parameters() {
+            match self.get(&spec.name) {
+                None => return Err(Error::Weights(format!("{} is missing", spec.name))),
+                Some(t) if t.shape != spec.shape => {
+                    let (name, got, want) = (&spec.name, &t.shape, &spec.shape);
+                    return Err(Error::Weights(format!(
+                        "{name} has the shape {got:?}, the graph needs {want:?}"
+                    )));
+                }
+                Some(t) if t.data.iter().any(|v| !v.is_finite()) => {
+                    return Err(Error::Weights(format!("{} holds values that are not finite", spec.name)));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over every tensor of `other` whose name and shape the graph has; gives their number.
+    pub fn take_matching(&mut self, graph: &Graph, other: &Weights) -> usize {
+        let mut taken = 0;
+        for spec in graph.parameters() {
+            if let Some(tensor) = other.get(&spec.name).filter(|t| t.shape == spec.shape) {
+                self.insert(spec.name, tensor.clone());
+                taken += 1;
+            }
+        }
+        taken
+    }
+}
+
+/// Inputs plus outputs of one value, as Keras' `GlorotUniform` counts them.
+fn fan_sum(op: &Op, shape: &[usize]) -> f64 {
+    let receptive: usize = shape[..shape.len().saturating_sub(2)].iter().product();
+    let (fan_in, fan_out) = match (op, shape) {
+        // A depthwise filter reads one channel only; Keras counts all of them and starts too small.
+        (Op::DepthwiseConv2D { .. }, _) => (receptive, receptive),
+        (_, [.., i, o]) => (receptive * i, receptive * o),
+        _ => (1, 1),
+    };
+    (fan_in + fan_out) as f64
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014) seeded by a name: each tensor has a stream of its own.
+struct NameHash(u64);
+
+impl NameHash {
+    fn new(seed: u64, name: &str) -> Self {
+        // FNV-1a over the name.
+        let hash = name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        Self(hash ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// The next value, uniform in [0, 1).
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
