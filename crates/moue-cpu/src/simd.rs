@@ -1,0 +1,92 @@
+//! Which instruction set the kernels use.
+
+use std::sync::OnceLock;
+
+/// An instruction set for which kernels are compiled; the best one present is chosen at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// What every processor of the architecture has. On 64-bit Arm that is NEON.
+    Portable,
+    /// x86-64 with AVX2 and fused multiply-add.
+    Avx2,
+    /// x86-64 with AVX-512F.
+    Avx512,
+}
+
+impl Level {
+    /// Every level this processor can run, slowest first.
+    pub fn available() -> Vec<Level> {
+        let mut levels = vec![Level::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
+                levels.push(Level::Avx2);
+                if std::arch::is_x86_feature_detected!("avx512f") {
+                    levels.push(Level::Avx512);
+                }
+            }
+        }
+        levels
+    }
+
+    /// The level in use: the best available, or the one named in the environment variable
+    /// `MOUE_SIMD` (`portable`, `avx2`, `avx512`) where this processor has it.
+    pub fn current() -> Level {
+        static CURRENT: OnceLock<Level> = OnceLock::new();
+        *CURRENT.get_or_init(|| {
+            let available = Self::available();
+            let wished = std::env::var("MOUE_SIMD").ok().and_then(|name| match name.as_str() {
+                "portable" => Some(Level::Portable),
+                "avx2" => Some(Level::Avx2),
+                "avx512" => Some(Level::Avx512),
+                _ => None,
+            });
+            let best = available.last().copied().unwrap_or(Level::Portable);
+            wished.filter(|level| available.contains(level)).unwrap_or(best)
+        })
+    }
+}
+
+/// Defines `fn name(level, arguments…)`, which calls the body compiled for that level.
+///
+/// The body is an `#[inline(always)]` function, generic over `const FMA: bool`; inside a
+/// `#[target_feature]` wrapper the compiler vectorises it with that set's registers.
+macro_rules! at_level {
+    ($(#[$doc:meta])* fn $name:ident = $body:ident($($arg:ident: $ty:ty),* $(,)?)) => {
+        $(#[$doc])*
+        #[allow(clippy::too_many_arguments, reason = "plain buffers in, plain buffers out")]
+        pub(crate) fn $name(level: $crate::Level, $($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $ty),*) {
+                    $body::<true>($($arg),*);
+                }
+                #[target_feature(enable = "avx512f,avx2,fma")]
+                fn avx512($($arg: $ty),*) {
+                    $body::<true>($($arg),*);
+                }
+                match level {
+                    // SAFETY: a level above portable is only handed out where the processor has it.
+                    $crate::Level::Avx512 => unsafe { avx512($($arg),*) },
+                    // SAFETY: as above.
+                    $crate::Level::Avx2 => unsafe { avx2($($arg),*) },
+                    $crate::Level::Portable => $body::<false>($($arg),*),
+                }
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            {
+                let _ = level;
+                // Fused multiply-add is part of every 64-bit Arm processor.
+                $body::<{ cfg!(target_arch = "aarch64") }>($($arg),*);
+            }
+        }
+    };
+}
+pub(crate) use at_level;
+
+/// `a * b + c`, fused where the instruction set has it (elsewhere fusing is a slow library call).
+#[inline(always)]
+pub(crate) fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
