@@ -1,0 +1,130 @@
+//! Writing pictures as PNG or JPEG files.
+
+use std::ffi::OsStr;
+use std::fs::Permissions;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, ImageError};
+use tempfile::NamedTempFile;
+
+use crate::{Error, Grey, Picture};
+
+/// High enough that labels and edges stay clean; the chroma is stored at full resolution.
+const JPEG_QUALITY: u8 = 92;
+
+/// The largest side a JPEG file can state.
+const JPEG_MAX_SIDE: u32 = 65_535;
+
+#[derive(Clone, Copy)]
+enum Format {
+    Jpeg,
+    Png,
+}
+
+impl Picture {
+    /// Writes the picture as PNG or JPEG (quality 92, chroma not subsampled), by the extension `png`, `jpg` or `jpeg`.
+    ///
+    /// The file appears at once and whole: it is written beside its place and then renamed. An older
+    /// file of that name is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the extension is another one, or the size is none that the format can hold;
+    /// [`Error::Io`] where the file cannot be written. No partly written file is left behind.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        write(path, self.pixels(), self.width(), self.height(), ExtendedColorType::Rgb8)
+    }
+}
+
+impl Grey {
+    /// Writes a grey PNG or JPEG file; otherwise as [`Picture::write`].
+    ///
+    /// # Errors
+    /// As [`Picture::write`].
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        write(path, self.pixels(), self.width(), self.height(), ExtendedColorType::L8)
+    }
+}
+
+fn write(
+    path: &Path,
+    pixels: &[u8],
+    width: u32,
+    height: u32,
+    colour: ExtendedColorType,
+) -> Result<(), Error> {
+    let format = format_of(path)?;
+    let largest = match format {
+        Format::Jpeg => JPEG_MAX_SIDE,
+        Format::Png => i32::MAX as u32,
+    };
+    if width == 0 || height == 0 || width > largest || height > largest {
+        return Err(Error::Argument(format!(
+            "{}: cannot hold a picture of {width}x{height} pixels (1 to {largest} a side)",
+            path.display()
+        )));
+    }
+    write_whole(path, |sink| {
+        let encoded = match format {
+            Format::Jpeg => {
+                JpegEncoder::new_with_quality(sink, JPEG_QUALITY).write_image(pixels, width, height, colour)
+            }
+            Format::Png => PngEncoder::new(sink).write_image(pixels, width, height, colour),
+        };
+        encoded.map_err(|error| match error {
+            ImageError::IoError(source) => source,
+            other => io::Error::other(other),
+        })
+    })
+    .map_err(|source| Error::Io { path: path.to_owned(), source })
+}
+
+fn format_of(path: &Path) -> Result<Format, Error> {
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    match extension.as_str() {
+        "png" => Ok(Format::Png),
+        "jpg" | "jpeg" => Ok(Format::Jpeg),
+        _ => Err(Error::Argument(format!(
+            "{}: pictures are written as .png, .jpg or .jpeg, not as \".{extension}\"",
+            path.display()
+        ))),
+    }
+}
+
+/// Writes to a temporary file in the folder of `path` and renames it, so that no reader ever sees a part.
+fn write_whole(
+    path: &Path,
+    encode: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> io::Result<()>,
+) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".moue-").suffix(".tmp");
+    // Temporary files are private by default; this one becomes the result, which others may read.
+    if let Some(permissions) = default_permissions() {
+        builder.permissions(permissions);
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    let mut sink = BufWriter::new(&mut file);
+    encode(&mut sink)?;
+    sink.flush()?;
+    drop(sink);
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// The permissions that `File::create` asks for; the system takes the user's mask off them.
+#[cfg(unix)]
+fn default_permissions() -> Option<Permissions> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(Permissions::from_mode(0o666))
+}
+
+#[cfg(not(unix))]
+fn default_permissions() -> Option<Permissions> {
+    None
+}

@@ -1,0 +1,156 @@
+//! Other sizes and parts of a picture.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use crate::{Error, Grey, Picture, Region};
+
+mod sample;
+
+/// Most pixels a picture made here may have.
+const MAX_PIXELS: u64 = 1 << 27;
+
+/// Largest coordinate and size of a region; beyond it `f32` no longer tells neighbouring pixels apart.
+const MAX_COORDINATE: f32 = 16_777_216.0;
+
+impl Grey {
+    /// The whole picture at another size: bilinear, and where it shrinks, the same triangle filter
+    /// widened to the scale, so that every pixel counts (as Pillow's `BILINEAR` does).
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where either picture has no pixels or the new one more than 2^27.
+    pub fn resized(&self, width: u32, height: u32) -> Result<Self, Error> {
+        let pixels = resized(self.pixels(), (self.width(), self.height()), (width, height), PixelType::U8)?;
+        made(Self::from_raw(width, height, pixels))
+    }
+
+    /// The part of `width` x `height` pixels whose upper left pixel is (`x`, `y`). Where it leaves the
+    /// picture, the pixel of the edge nearest to it is repeated.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where either picture has no pixels or the new one more than 2^27.
+    pub fn crop(&self, x: i64, y: i64, width: u32, height: u32) -> Result<Self, Error> {
+        let pixels = cropped::<1>(self.pixels(), (self.width(), self.height()), (x, y), (width, height))?;
+        made(Self::from_raw(width, height, pixels))
+    }
+
+    /// The part under `region`, at fractions of a pixel, as a square of `side` pixels: what a face
+    /// classifier is given. A region that is not square is stretched.
+    ///
+    /// Each axis is filtered as in [`resized`](Self::resized): bilinear when enlarging, with antialiasing when
+    /// shrinking. Pixels around the region take part in the values at its edge, and where it leaves the
+    /// picture, the pixel of the edge nearest to it is repeated without end.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the picture has no pixels, `side` is 0 or above 16,384, or the region is
+    /// empty, not finite, or has a coordinate beyond 2^24.
+    pub fn crop_resized(&self, region: Region, side: u32) -> Result<Self, Error> {
+        check_region(region, side)?;
+        check_size("the picture", self.width(), self.height())?;
+        let pixels = sample::square::<1>(self.pixels(), (self.width(), self.height()), region, side);
+        made(Self::from_raw(side, side, pixels))
+    }
+}
+
+impl Picture {
+    /// As [`Grey::resized`], each channel for itself.
+    ///
+    /// # Errors
+    /// As [`Grey::resized`].
+    pub fn resized(&self, width: u32, height: u32) -> Result<Self, Error> {
+        let pixels = resized(self.pixels(), (self.width(), self.height()), (width, height), PixelType::U8x3)?;
+        made(Self::from_raw(width, height, pixels))
+    }
+
+    /// As [`Grey::crop`].
+    ///
+    /// # Errors
+    /// As [`Grey::crop`].
+    pub fn crop(&self, x: i64, y: i64, width: u32, height: u32) -> Result<Self, Error> {
+        let pixels = cropped::<3>(self.pixels(), (self.width(), self.height()), (x, y), (width, height))?;
+        made(Self::from_raw(width, height, pixels))
+    }
+
+    /// As [`Grey::crop_resized`], each channel for itself.
+    ///
+    /// # Errors
+    /// As [`Grey::crop_resized`].
+    pub fn crop_resized(&self, region: Region, side: u32) -> Result<Self, Error> {
+        check_region(region, side)?;
+        check_size("the picture", self.width(), self.height())?;
+        let pixels = sample::square::<3>(self.pixels(), (self.width(), self.height()), region, side);
+        made(Self::from_raw(side, side, pixels))
+    }
+}
+
+fn check_size(what: &str, width: u32, height: u32) -> Result<(), Error> {
+    if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(Error::Argument(format!(
+            "{what} is {width}x{height} pixels, but must have 1 to {MAX_PIXELS}"
+        )));
+    }
+    Ok(())
+}
+
+fn check_region(region: Region, side: u32) -> Result<(), Error> {
+    let Region { x, y, width, height } = region;
+    // Written so that a value that is no number fails.
+    let inside = |v: f32| v.abs() <= MAX_COORDINATE;
+    let positive = |v: f32| v > 0.0 && v <= MAX_COORDINATE;
+    if !(inside(x) && inside(y) && positive(width) && positive(height)) {
+        return Err(Error::Argument(format!(
+            "the region {width}x{height} at ({x}, {y}) is empty or beyond {MAX_COORDINATE} pixels"
+        )));
+    }
+    if side == 0 || side > 16_384 {
+        return Err(Error::Argument(format!(
+            "the side of the crop is {side} pixels, but must be 1 to 16384"
+        )));
+    }
+    Ok(())
+}
+
+fn made<T>(picture: Option<T>) -> Result<T, Error> {
+    picture.ok_or_else(|| Error::Argument("the new picture has another size than was asked for".to_owned()))
+}
+
+fn resized(pixels: &[u8], from: (u32, u32), to: (u32, u32), kind: PixelType) -> Result<Vec<u8>, Error> {
+    check_size("the picture", from.0, from.1)?;
+    check_size("the new picture", to.0, to.1)?;
+    if from == to {
+        return Ok(pixels.to_vec());
+    }
+    let failed = |error: &dyn std::error::Error| {
+        Error::Argument(format!("cannot resize {}x{} pixels to {}x{}: {error}", from.0, from.1, to.0, to.1))
+    };
+    let source = ImageRef::new(from.0, from.1, pixels, kind).map_err(|error| failed(&error))?;
+    let mut target = Image::new(to.0, to.1, kind);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(&error))?;
+    Ok(target.into_vec())
+}
+
+fn cropped<const CHANNELS: usize>(
+    pixels: &[u8],
+    from: (u32, u32),
+    at: (i64, i64),
+    to: (u32, u32),
+) -> Result<Vec<u8>, Error> {
+    check_size("the picture", from.0, from.1)?;
+    check_size("the crop", to.0, to.1)?;
+    let columns: Vec<usize> = (0..to.0).map(|i| clamped(at.0, i, from.0) * CHANNELS).collect();
+    let mut out = Vec::with_capacity(to.0 as usize * to.1 as usize * CHANNELS);
+    for i in 0..to.1 {
+        let start = clamped(at.1, i, from.1) * from.0 as usize * CHANNELS;
+        let row = &pixels[start..start + from.0 as usize * CHANNELS];
+        for &column in &columns {
+            out.extend_from_slice(&row[column..column + CHANNELS]);
+        }
+    }
+    Ok(out)
+}
+
+/// The pixel of `0..length` nearest to `start + offset`.
+fn clamped(start: i64, offset: u32, length: u32) -> usize {
+    start.saturating_add(i64::from(offset)).clamp(0, i64::from(length) - 1) as usize
+}

@@ -1,0 +1,14 @@
+//! Tests of the public API. Every picture in them is made here; nothing is read from outside.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+
+mod crops;
+mod drawing;
+mod files;
+mod finding;
+mod headers;
+mod malformed;
+mod orientation;
+mod sheets;
+mod sizes;
+mod writing;
