@@ -196,21 +196,22 @@ fn layers_that_are_not_understood_are_named() {
 
 #[test]
 fn graphs_that_cannot_be_are_refused() {
+    type Edit = fn(&mut Vec<Value>);
     let (manifest, bytes) = manifest();
-    let error = |edit: &dyn Fn(&mut Vec<Value>)| {
+    let error = |edit: Edit| {
         let mut all = layers();
         edit(&mut all);
         read(&topology(all), &manifest, &bytes).unwrap_err()
     };
-    let cases: [(&dyn Fn(&mut Vec<Value>), &str); 8] = [
-        (&|l| l[2]["inbound_nodes"] = json!([[["add", 0, 0, {}]]]), "cycle"),
-        (&|l| l[2]["inbound_nodes"] = json!([[["conv", 0, 0, {}]]]), "cycle"),
-        (&|l| l[2]["inbound_nodes"] = json!([[["nowhere", 0, 0, {}]]]), "nowhere"),
-        (&|l| l[2]["inbound_nodes"] = json!([[["input", 0, 0]], [["relu", 0, 0]]]), "used 2 times"),
-        (&|l| l[2]["inbound_nodes"] = json!([{"args": [], "kwargs": {}}]), "not understood"),
-        (&|l| l[3]["name"] = json!("conv"), "already taken"),
-        (&|l| drop(l.remove(1)), "reads input"),
-        (&|l| l[6]["inbound_nodes"] = json!([]), "pool"),
+    let cases: [(Edit, &str); 8] = [
+        (|l| l[2]["inbound_nodes"] = json!([[["add", 0, 0, {}]]]), "cycle"),
+        (|l| l[2]["inbound_nodes"] = json!([[["conv", 0, 0, {}]]]), "cycle"),
+        (|l| l[2]["inbound_nodes"] = json!([[["nowhere", 0, 0, {}]]]), "nowhere"),
+        (|l| l[2]["inbound_nodes"] = json!([[["input", 0, 0]], [["relu", 0, 0]]]), "used 2 times"),
+        (|l| l[2]["inbound_nodes"] = json!([{"args": [], "kwargs": {}}]), "not understood"),
+        (|l| l[3]["name"] = json!("conv"), "already taken"),
+        (|l| drop(l.remove(1)), "reads input"),
+        (|l| l[6]["inbound_nodes"] = json!([]), "pool"),
     ];
     for (edit, word) in cases {
         let message = error(edit);

@@ -1,7 +1,8 @@
 //! Other sizes and parts of a picture.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::{Error, Grey, Picture, Region};
 
@@ -20,7 +21,7 @@ impl Grey {
     /// # Errors
     /// [`Error::Argument`] where either picture has no pixels or the new one more than 2^27.
     pub fn resized(&self, width: u32, height: u32) -> Result<Self, Error> {
-        let pixels = resized(self.pixels(), (self.width(), self.height()), (width, height), PixelType::U8)?;
+        let pixels = resized::<U8>(self.pixels(), (self.width(), self.height()), (width, height))?;
         made(Self::from_raw(width, height, pixels))
     }
 
@@ -58,7 +59,7 @@ impl Picture {
     /// # Errors
     /// As [`Grey::resized`].
     pub fn resized(&self, width: u32, height: u32) -> Result<Self, Error> {
-        let pixels = resized(self.pixels(), (self.width(), self.height()), (width, height), PixelType::U8x3)?;
+        let pixels = resized::<U8x3>(self.pixels(), (self.width(), self.height()), (width, height))?;
         made(Self::from_raw(width, height, pixels))
     }
 
@@ -114,7 +115,9 @@ fn made<T>(picture: Option<T>) -> Result<T, Error> {
     picture.ok_or_else(|| Error::Argument("the new picture has another size than was asked for".to_owned()))
 }
 
-fn resized(pixels: &[u8], from: (u32, u32), to: (u32, u32), kind: PixelType) -> Result<Vec<u8>, Error> {
+/// Typed by its pixel: the untyped interface compiles every pixel type of the library into this crate,
+/// which takes minutes.
+fn resized<P: PixelTrait>(pixels: &[u8], from: (u32, u32), to: (u32, u32)) -> Result<Vec<u8>, Error> {
     check_size("the picture", from.0, from.1)?;
     check_size("the new picture", to.0, to.1)?;
     if from == to {
@@ -123,11 +126,12 @@ fn resized(pixels: &[u8], from: (u32, u32), to: (u32, u32), kind: PixelType) -> 
     let failed = |error: &dyn std::error::Error| {
         Error::Argument(format!("cannot resize {}x{} pixels to {}x{}: {error}", from.0, from.1, to.0, to.1))
     };
-    let source = ImageRef::new(from.0, from.1, pixels, kind).map_err(|error| failed(&error))?;
-    let mut target = Image::new(to.0, to.1, kind);
+    let source = TypedImageRef::<P>::from_buffer(from.0, from.1, pixels).map_err(|error| failed(&error))?;
+    let mut buffer = vec![0; to.0 as usize * to.1 as usize * P::size()];
+    let mut target = TypedImage::<P>::from_buffer(to.0, to.1, &mut buffer).map_err(|error| failed(&error))?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(&error))?;
-    Ok(target.into_vec())
+    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|error| failed(&error))?;
+    Ok(buffer)
 }
 
 fn cropped<const CHANNELS: usize>(

@@ -2,6 +2,7 @@
 //! weight shards beside it
 //! (<https://github.com/tensorflow/tfjs/tree/master/tfjs-converter>, "layers-model" format).
 
+mod layers;
 mod manifest;
 mod topology;
 
