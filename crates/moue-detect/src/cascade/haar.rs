@@ -1,0 +1,190 @@
+//! Haar-like features: weighted sums over up to three rectangles (Lienhart and Maydt 2002).
+
+use super::Size;
+use super::program::Test;
+
+/// A weighted rectangle, in pixels of the window.
+///
+/// Tilted, it is turned by 45 degrees: `(x, y)` is its topmost corner, `width` runs down to the right
+/// and `height` down to the left.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HaarRect {
+    /// Left edge.
+    pub x: u32,
+    /// Upper edge.
+    pub y: u32,
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+    /// Factor of its sum.
+    pub weight: f32,
+}
+
+/// Up to three rectangles, all upright or all tilted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HaarFeature {
+    /// The rectangles; those not used have weight and size 0.
+    pub rects: [HaarRect; 3],
+    /// Whether they are turned by 45 degrees.
+    pub tilted: bool,
+}
+
+impl HaarRect {
+    /// A rectangle that adds nothing.
+    pub(super) const NONE: Self = Self { x: 0, y: 0, width: 0, height: 0, weight: 0.0 };
+
+    /// Whether all four corners lie within the window.
+    pub(super) fn fits(&self, window: Size, tilted: bool) -> bool {
+        let [x, y, width, height] = [self.x, self.y, self.width, self.height].map(u64::from);
+        let (right, bottom) = if tilted { (x + width, y + width + height) } else { (x + width, y + height) };
+        let left_fits = !tilted || x >= height;
+        left_fits && right <= u64::from(window.width) && bottom <= u64::from(window.height)
+    }
+
+    /// Positions of its corners in an integral image; the sum is `a - b - c + d`.
+    fn corners(&self, stride: usize, tilted: bool) -> [u32; 4] {
+        let [x, y, width, height] = [self.x, self.y, self.width, self.height].map(|v| v as usize);
+        let at = |x: usize, y: usize| (y * stride + x) as u32;
+        if tilted {
+            [
+                at(x, y),
+                at(x - height, y + height),
+                at(x + width, y + width),
+                at(x + width - height, y + width + height),
+            ]
+        } else {
+            [at(x, y), at(x + width, y), at(x, y + height), at(x + width, y + height)]
+        }
+    }
+}
+
+/// What a window looks like to Haar features.
+pub(super) struct HaarWindow<'a> {
+    /// The integral image from the upper left corner of the window on.
+    pub sums: &'a [i32],
+    /// The same of the tilted one; empty if no feature is tilted.
+    pub tilted: &'a [i32],
+    /// One over area times standard deviation.
+    pub norm: f32,
+}
+
+/// Whether a feature, freed of the window's contrast, lies below a threshold.
+pub(super) struct HaarTest {
+    corners: [[u32; 4]; 3],
+    weights: [f32; 3],
+    tilted: bool,
+    threshold: f32,
+}
+
+impl HaarTest {
+    pub fn new(feature: &HaarFeature, threshold: f32, stride: usize) -> Self {
+        Self {
+            corners: feature.rects.map(|rect| rect.corners(stride, feature.tilted)),
+            weights: feature.rects.map(|rect| rect.weight),
+            tilted: feature.tilted,
+            threshold,
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn rect_sum(sums: &[i32], corners: &[u32; 4]) -> i32 {
+    let [a, b, c, d] = corners.map(|corner| sums[corner as usize]);
+    a.wrapping_sub(b).wrapping_sub(c).wrapping_add(d)
+}
+
+impl Test for HaarTest {
+    type Window<'a> = HaarWindow<'a>;
+
+    #[inline(always)]
+    fn goes_left(&self, window: &HaarWindow<'_>) -> bool {
+        let sums = if self.tilted { window.tilted } else { window.sums };
+        let part = |i: usize| self.weights[i] * rect_sum(sums, &self.corners[i]) as f32;
+        let mut value = part(0) + part(1);
+        if self.weights[2] != 0.0 {
+            value += part(2);
+        }
+        value * window.norm < self.threshold
+    }
+}
+
+/// Measures the contrast of windows over their inner part, one pixel less on each side.
+pub(super) struct Contrast {
+    corners: [u32; 4],
+    area: f64,
+}
+
+impl Contrast {
+    pub fn new(window: Size, stride: usize) -> Self {
+        let (width, height) = (window.width - 2, window.height - 2);
+        let inner = HaarRect { x: 1, y: 1, width, height, weight: 1.0 };
+        Self { corners: inner.corners(stride, false), area: f64::from(width) * f64::from(height) }
+    }
+
+    /// The factor by which features of this window are multiplied; `None` for a window so flat that
+    /// OpenCV does not look at it.
+    #[inline(always)]
+    pub fn norm(&self, sums: &[i32], squares: &[i32]) -> Option<f32> {
+        let sum = f64::from(rect_sum(sums, &self.corners));
+        let squared = f64::from(rect_sum(squares, &self.corners) as u32);
+        let spread = self.area * squared - sum * sum;
+        if spread > 0.0 {
+            let norm = (1.0 / spread.sqrt()) as f32;
+            (self.area * f64::from(norm) < 0.1).then_some(norm)
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::integral;
+    use super::*;
+
+    #[test]
+    fn a_tilted_rectangle_sums_its_diamond() {
+        // Width 2, height 1 with the top corner at (2, 1): the pixels beside the diagonals.
+        let mut pixels = vec![0_u8; 6 * 6];
+        for (x, y) in [(1, 1), (2, 2), (1, 2), (2, 3)] {
+            pixels[y * 6 + x] = 1;
+        }
+        let mut table = vec![0; 7 * 7];
+        integral::tilted(&pixels, 6, 7, &mut table);
+        let rect = HaarRect { x: 2, y: 1, width: 2, height: 1, weight: 1.0 };
+        assert_eq!(rect_sum(&table, &rect.corners(7, true)), 4);
+        integral::tilted(&[1; 36], 6, 7, &mut table);
+        assert_eq!(rect_sum(&table, &rect.corners(7, true)), 2 * 2);
+    }
+
+    #[test]
+    fn rectangles_must_fit_the_window() {
+        let window = Size { width: 20, height: 20 };
+        let rect = |x, y, width, height| HaarRect { x, y, width, height, weight: 1.0 };
+        assert!(rect(0, 0, 20, 20).fits(window, false));
+        assert!(!rect(1, 0, 20, 20).fits(window, false));
+        assert!(!rect(u32::MAX, 0, u32::MAX, 1).fits(window, false));
+        assert!(rect(10, 0, 10, 10).fits(window, true));
+        assert!(!rect(9, 0, 10, 10).fits(window, true));
+        assert!(!rect(10, 1, 10, 10).fits(window, true));
+    }
+
+    #[test]
+    fn flat_windows_have_no_contrast() {
+        let contrast = Contrast::new(Size { width: 20, height: 20 }, 21);
+        let mut sums = vec![0; 21 * 21];
+        let mut squares = sums.clone();
+        let mut pixels = vec![200_u8; 400];
+        let mut norm = |pixels: &[u8]| {
+            integral::sums(pixels, 20, 21, &mut sums);
+            integral::squares(pixels, 20, 21, &mut squares);
+            contrast.norm(&sums, &squares)
+        };
+        assert_eq!(norm(&pixels), None);
+        pixels.iter_mut().step_by(2).for_each(|v| *v = 100);
+        // Half the pixels at 100 and half at 200: standard deviation 50 over 324 pixels.
+        let got = norm(&pixels).unwrap();
+        assert!((got - 1.0 / (324.0 * 50.0)).abs() < 1e-9, "{got}");
+    }
+}

@@ -1,0 +1,92 @@
+//! Multi-block local binary patterns (Liao et al. 2007).
+
+use super::Subset;
+use super::program::Test;
+
+/// A grid of 3 x 3 equal blocks within the window, in pixels. Its value is eight bits: whether each
+/// outer block, clockwise from the upper left one (the highest bit), is at least as bright as the middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LbpFeature {
+    /// Left edge of the grid.
+    pub x: u32,
+    /// Upper edge of the grid.
+    pub y: u32,
+    /// Width of one block; the grid has three times that.
+    pub block_width: u32,
+    /// Height of one block.
+    pub block_height: u32,
+}
+
+impl LbpFeature {
+    /// Positions of the 4 x 4 corners of the blocks in an integral image, from that of the window.
+    pub(super) fn corners(self, stride: usize) -> [u32; 16] {
+        std::array::from_fn(|i| {
+            let x = self.x as usize + (i % 4) * self.block_width as usize;
+            let y = self.y as usize + (i / 4) * self.block_height as usize;
+            (y * stride + x) as u32
+        })
+    }
+}
+
+/// The pattern read at these corners of an integral image.
+#[inline(always)]
+pub(super) fn code(sums: &[i32], corners: &[u32; 16]) -> usize {
+    let p = corners.map(|corner| sums[corner as usize]);
+    let block = |a: usize| p[a].wrapping_sub(p[a + 1]).wrapping_sub(p[a + 4]).wrapping_add(p[a + 5]);
+    let middle = block(5);
+    let bit = |corner: usize, shift: u32| usize::from(block(corner) >= middle) << shift;
+    bit(0, 7) | bit(1, 6) | bit(2, 5) | bit(6, 4) | bit(10, 3) | bit(9, 2) | bit(8, 1) | bit(4, 0)
+}
+
+/// Whether the pattern is in a set.
+pub(super) struct LbpTest {
+    pub corners: [u32; 16],
+    pub subset: Subset,
+}
+
+impl Test for LbpTest {
+    /// The integral image from the upper left corner of the window on.
+    type Window<'a> = &'a [i32];
+
+    #[inline(always)]
+    fn goes_left(&self, sums: &&[i32]) -> bool {
+        let code = code(sums, &self.corners);
+        (self.subset[code >> 5] >> (code & 31)) & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::integral;
+    use super::*;
+
+    #[test]
+    fn bits_run_clockwise_from_the_upper_left() {
+        let order = [(0, 0), (1, 0), (2, 0), (2, 1), (2, 2), (1, 2), (0, 2), (0, 1)];
+        for (i, (column, row)) in order.into_iter().enumerate() {
+            // Everything as dark as can be but the middle, a little brighter, and one block above it.
+            let feature = LbpFeature { x: 1, y: 2, block_width: 2, block_height: 3 };
+            let mut pixels = vec![0_u8; 9 * 12];
+            let mut paint = |column: usize, row: usize, value: u8| {
+                for y in 0..3 {
+                    for x in 0..2 {
+                        pixels[(2 + row * 3 + y) * 9 + 1 + column * 2 + x] = value;
+                    }
+                }
+            };
+            paint(1, 1, 10);
+            paint(column, row, 11);
+            let mut sums = vec![0; 10 * 13];
+            integral::sums(&pixels, 9, 10, &mut sums);
+            assert_eq!(code(&sums, &feature.corners(10)), 1 << (7 - i));
+        }
+    }
+
+    #[test]
+    fn a_flat_window_sets_every_bit() {
+        let mut sums = vec![0; 25 * 25];
+        integral::sums(&[90; 24 * 24], 24, 25, &mut sums);
+        let feature = LbpFeature { x: 0, y: 0, block_width: 8, block_height: 8 };
+        assert_eq!(code(&sums, &feature.corners(25)), 255);
+    }
+}

@@ -1,0 +1,252 @@
+//! Runs a cascade over a picture at every size: OpenCV's `detectMultiScale`.
+
+use std::sync::Arc;
+
+use moue_media::Grey;
+use rayon::prelude::*;
+
+use super::group::{self, Rect};
+use super::haar::{Contrast, HaarTest, HaarWindow};
+use super::lbp::LbpTest;
+use super::program::{Program, Test};
+use super::pyramid::{self, Level};
+use super::resize::{self, Rows};
+use super::{Cascade, ScanParameters, Size, Stages, integral};
+use crate::Error;
+
+/// Most pixels a picture may have: a scan takes up to 70 bytes for each.
+pub const MAX_PIXELS: u64 = 200_000_000;
+
+/// Rows of windows that one task scans; enough to outweigh handing it out.
+const ROWS_PER_BAND: usize = 8;
+
+/// A group of hits, cut to the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Left edge in pixels of the picture.
+    pub x: u32,
+    /// Upper edge.
+    pub y: u32,
+    /// Width in pixels, at least 1.
+    pub width: u32,
+    /// Height in pixels, at least 1.
+    pub height: u32,
+    /// How many hits it stands for; 1 where hits were not grouped.
+    pub neighbours: u32,
+}
+
+impl Found {
+    /// The support of the hits as a number between 0 and 1: `n / (n + 8)` for `n` hits, so 4 hits give a
+    /// third, 8 a half, 24 three quarters. It grows with `n` and says nothing else: the scale
+    /// factor and the smallest size decide how many hits a face gets.
+    pub fn score(&self) -> f32 {
+        let hits = self.neighbours as f32;
+        hits / (hits + 8.0)
+    }
+}
+
+/// A cascade with the buffers that a scan needs.
+pub struct Scanner {
+    cascade: Arc<Cascade>,
+    layout: Option<Layout>,
+    layers: Vec<Layer>,
+}
+
+/// The cascade laid out for integral images of one stride.
+struct Layout {
+    stride: usize,
+    kind: LayoutKind,
+}
+
+enum LayoutKind {
+    Lbp(Program<LbpTest>),
+    Haar { program: Program<HaarTest>, contrast: Contrast, tilted: bool },
+}
+
+/// The shrunken picture of one level and its tables.
+#[derive(Default)]
+struct Layer {
+    rows: Rows,
+    pixels: Vec<u8>,
+    sums: Vec<i32>,
+    squares: Vec<i32>,
+    tilted: Vec<i32>,
+}
+
+impl Scanner {
+    /// A scanner for `cascade`.
+    pub fn new(cascade: Arc<Cascade>) -> Self {
+        Self { cascade, layout: None, layers: Vec::new() }
+    }
+
+    /// The cascade it runs.
+    pub fn cascade(&self) -> &Arc<Cascade> {
+        &self.cascade
+    }
+
+    /// What OpenCV's `detectMultiScale2` returns for the same arguments on one thread, in the same
+    /// order. Work is spread over rayon's threads; their number does not change the result.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] where a setting has no meaning, [`Error::PictureTooLarge`] above
+    /// [`MAX_PIXELS`].
+    pub fn detect_multi_scale(
+        &mut self,
+        picture: &Grey,
+        parameters: &ScanParameters,
+    ) -> Result<Vec<Found>, Error> {
+        let hits = self.hits(picture, parameters)?;
+        let groups = group::group(&hits, parameters.min_neighbours);
+        Ok(groups.into_iter().filter_map(|(rect, count)| clip(rect, count, picture)).collect())
+    }
+
+    /// Every window that passes, scaled to the picture: level by level, row by row.
+    pub(super) fn hits(&mut self, picture: &Grey, parameters: &ScanParameters) -> Result<Vec<Rect>, Error> {
+        parameters.check()?;
+        let size = Size { width: picture.width(), height: picture.height() };
+        if u64::from(size.width) * u64::from(size.height) > MAX_PIXELS {
+            return Err(Error::PictureTooLarge { width: size.width, height: size.height, limit: MAX_PIXELS });
+        }
+        let window = self.cascade.window;
+        let levels = pyramid::levels(size, window, parameters);
+        let passing = self.passing(picture, &levels);
+        let rect = |level: &Level, (x, y): (usize, usize)| {
+            let size = pyramid::scaled(window, level.scale);
+            Rect {
+                x: (x as f32 * level.scale).round_ties_even() as i32,
+                y: (y as f32 * level.scale).round_ties_even() as i32,
+                width: size.width as i32,
+                height: size.height as i32,
+            }
+        };
+        Ok(levels
+            .iter()
+            .zip(passing)
+            .flat_map(|(level, at)| at.into_iter().map(|at| rect(level, at)))
+            .collect())
+    }
+
+    /// For each level the places `(column, row)` of the windows that pass, row by row.
+    pub(super) fn passing(&mut self, picture: &Grey, levels: &[Level]) -> Vec<Vec<(usize, usize)>> {
+        let Some(stride) = levels.iter().map(|level| level.size.width as usize + 1).max() else {
+            return Vec::new();
+        };
+        let layout = match self.layout.take() {
+            Some(layout) if layout.stride == stride => layout,
+            _ => Layout::new(&self.cascade, stride),
+        };
+        if self.layers.len() < levels.len() {
+            self.layers.resize_with(levels.len(), Layer::default);
+        }
+        let passing = self
+            .layers
+            .par_iter_mut()
+            .zip(levels)
+            .map(|(layer, level)| {
+                layer.fill(picture, level, &layout);
+                layout.scan(layer, level)
+            })
+            .collect();
+        self.layout = Some(layout);
+        passing
+    }
+
+    /// The shrunken picture of a level of the last scan, row by row.
+    pub(super) fn level_pixels(&self, level: usize) -> &[u8] {
+        &self.layers[level].pixels
+    }
+}
+
+fn clip(rect: Rect, neighbours: u32, picture: &Grey) -> Option<Found> {
+    let (width, height) = (i64::from(picture.width()), i64::from(picture.height()));
+    let left = i64::from(rect.x).clamp(0, width);
+    let top = i64::from(rect.y).clamp(0, height);
+    let right = (i64::from(rect.x) + i64::from(rect.width)).clamp(0, width);
+    let bottom = (i64::from(rect.y) + i64::from(rect.height)).clamp(0, height);
+    let side = |from: i64, to: i64| u32::try_from(to - from).ok().filter(|&side| side > 0);
+    Some(Found {
+        x: left as u32,
+        y: top as u32,
+        width: side(left, right)?,
+        height: side(top, bottom)?,
+        neighbours,
+    })
+}
+
+impl Layer {
+    fn fill(&mut self, picture: &Grey, level: &Level, layout: &Layout) {
+        let target = (level.size.width, level.size.height);
+        let source = (picture.width(), picture.height());
+        resize::resize(picture.pixels(), source, target, &mut self.rows, &mut self.pixels);
+        let (width, stride) = (level.size.width as usize, layout.stride);
+        let entries = (level.size.height as usize + 1) * stride;
+        self.sums.resize(entries, 0);
+        integral::sums(&self.pixels, width, stride, &mut self.sums);
+        if let LayoutKind::Haar { tilted, .. } = layout.kind {
+            self.squares.resize(entries, 0);
+            integral::squares(&self.pixels, width, stride, &mut self.squares);
+            if tilted {
+                self.tilted.resize(entries, 0);
+                integral::tilted(&self.pixels, width, stride, &mut self.tilted);
+            }
+        }
+    }
+}
+
+impl Layout {
+    fn new(cascade: &Cascade, stride: usize) -> Self {
+        let kind = match &cascade.stages {
+            Stages::Lbp { features, stages } => LayoutKind::Lbp(Program::new(stages, |feature, &subset| {
+                LbpTest { corners: features[feature as usize].corners(stride), subset }
+            })),
+            Stages::Haar { features, stages } => LayoutKind::Haar {
+                program: Program::new(stages, |feature, &threshold| {
+                    HaarTest::new(&features[feature as usize], threshold, stride)
+                }),
+                contrast: Contrast::new(cascade.window, stride),
+                tilted: features.iter().any(|feature| feature.tilted),
+            },
+        };
+        Self { stride, kind }
+    }
+
+    fn scan(&self, layer: &Layer, level: &Level) -> Vec<(usize, usize)> {
+        match &self.kind {
+            LayoutKind::Lbp(program) => self.bands(level, program, |start| Some(&layer.sums[start..])),
+            LayoutKind::Haar { program, contrast, tilted } => self.bands(level, program, |start| {
+                let sums = &layer.sums[start..];
+                let norm = contrast.norm(sums, &layer.squares[start..])?;
+                Some(HaarWindow { sums, tilted: if *tilted { &layer.tilted[start..] } else { &[] }, norm })
+            }),
+        }
+    }
+
+    /// Scans bands of rows side by side and puts their hits in order. `view` is the window that starts
+    /// at a position of the tables, if it is worth looking at.
+    fn bands<'a, T: Test>(
+        &self,
+        level: &Level,
+        program: &Program<T>,
+        view: impl Fn(usize) -> Option<T::Window<'a>> + Sync,
+    ) -> Vec<(usize, usize)> {
+        let bands = level.rows.div_ceil(level.step).div_ceil(ROWS_PER_BAND);
+        let band = |band: usize| {
+            let mut hits = Vec::new();
+            let first = band * ROWS_PER_BAND * level.step;
+            let end = (first + ROWS_PER_BAND * level.step).min(level.rows);
+            for y in (first..end).step_by(level.step) {
+                let mut x = 0;
+                while x < level.columns {
+                    let passed = view(y * self.stride + x).map(|window| program.passed(&window));
+                    if passed == Some(program.stage_count()) {
+                        hits.push((x, y));
+                    }
+                    // Where not even the first stage sees a face, the next position is left out.
+                    x += if passed == Some(0) { 2 * level.step } else { level.step };
+                }
+            }
+            hits
+        };
+        (0..bands).into_par_iter().map(band).collect::<Vec<_>>().concat()
+    }
+}

@@ -1,0 +1,168 @@
+//! From a stored grey picture to the network's input: resize and random changes in one pass.
+//!
+//! Training, validation and evaluation go through [`render`]. Without changes it equals
+//! `moue_media::Grey::crop_resized`, through which faces go at inference, so that a network sees at work
+//! what it saw while it learnt.
+
+mod erasing;
+mod transform;
+mod warp;
+
+use moue_graph::Preprocessing;
+use serde::{Deserialize, Serialize};
+
+use crate::random::Stream;
+use crate::{Error, Result};
+
+pub use erasing::{Erased, Erasing};
+pub use transform::Transform;
+pub use warp::Source;
+
+/// Random changes of a training picture. The default changes nothing.
+///
+/// Each value is drawn anew for every picture in every epoch, uniformly within its range.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// Probability of a mirrored picture, 0..=1.
+    pub flip: f32,
+    /// Largest shift along each axis as a share of the side, 0..=0.5.
+    pub shift: f32,
+    /// Largest rotation either way in degrees, 0..=180.
+    pub rotation: f32,
+    /// Largest change of size: the factor is drawn from `1 / (1 + scale)` to `1 + scale`, as often
+    /// below 1 as above; 0..=1.
+    pub scale: f32,
+    /// Largest amount added to or taken from all pixels, with white at 1; 0..=1.
+    pub brightness: f32,
+    /// Largest change of contrast: distances from the picture's mean are multiplied by a factor
+    /// between `1 - contrast` and `1 + contrast`; 0..=1.
+    pub contrast: f32,
+    /// A rectangle painted over; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erasing: Option<Erasing>,
+}
+
+impl Augmentation {
+    /// The changes of sample `sample` in epoch `epoch`. They depend on nothing else, so that threads,
+    /// batches and interruptions cannot change a training.
+    pub fn draw(&self, seed: u64, epoch: u64, sample: u64) -> Transform {
+        let mut random = Stream::new(seed, epoch, sample);
+        // Every value is drawn whether it is used or not: switching one change on leaves the others.
+        let flip = random.unit() < self.flip;
+        let shift = [self.shift * random.signed(), self.shift * random.signed()];
+        let rotation = self.rotation * random.signed();
+        let scale = (1.0 + self.scale).powf(random.signed());
+        let brightness = self.brightness * random.signed();
+        let contrast = 1.0 + self.contrast * random.signed();
+        let erased = self.erasing.as_ref().and_then(|e| e.draw(&mut random));
+        Transform { flip, shift, rotation, scale, brightness, contrast, erased }
+    }
+
+    /// The first field out of range, as its name and what is wrong with it.
+    pub(crate) fn check(&self) -> std::result::Result<(), (&'static str, String)> {
+        let limits = [
+            ("flip", self.flip, 1.0),
+            ("shift", self.shift, 0.5),
+            ("rotation", self.rotation, 180.0),
+            ("scale", self.scale, 1.0),
+            ("brightness", self.brightness, 1.0),
+            ("contrast", self.contrast, 1.0),
+        ];
+        for (name, value, limit) in limits {
+            if !(0.0..=limit).contains(&value) {
+                return Err((name, format!("{value} must lie in 0..={limit}")));
+            }
+        }
+        self.erasing.as_ref().map_or(Ok(()), |e| e.check().map_err(|reason| ("erasing", reason)))
+    }
+}
+
+/// Where rendered pictures go: a square input of `side` pixels with `channels` equal channels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Target {
+    /// Width and height in pixels.
+    pub side: usize,
+    /// Channels, each of which gets the grey value.
+    pub channels: usize,
+    /// Input = pixel x `scale` + `offset`, pixels in 0..=255.
+    pub scale: f32,
+    /// See `scale`.
+    pub offset: f32,
+}
+
+impl Target {
+    /// The target of a graph's input shape `[side, side, channels]`.
+    ///
+    /// An error where the input is not square or the preprocessing wants colour.
+    pub fn new(input: &[usize], preprocessing: &Preprocessing) -> Result<Self> {
+        let &[height, width, channels] = input else {
+            return Err(Error::Parameter(format!("the input {input:?} is no [height, width, channels]")));
+        };
+        if height != width {
+            return Err(Error::Parameter(format!("the input {input:?} is not square")));
+        }
+        if !preprocessing.grey {
+            return Err(Error::Parameter("the model wants colour, the data is grey".into()));
+        }
+        Ok(Self { side: height, channels, scale: preprocessing.scale, offset: preprocessing.offset })
+    }
+
+    /// Values of one picture.
+    pub fn len(&self) -> usize {
+        self.side * self.side * self.channels
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Buffers of [`render`], kept from picture to picture.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    source: Vec<f32>,
+    grey: Vec<f32>,
+}
+
+/// Writes one picture in NHWC: geometry, then light, then erasing, then the preprocessing.
+///
+/// With [`Transform::NONE`] the geometry is a bilinear resize with half-pixel centres and
+/// replicated edges. Where the target is smaller than the source, the source is first reduced with
+/// a triangle filter as wide as the reduction, so that no pixel is skipped.
+///
+/// An error where `out` has not [`Target::len`] values.
+pub fn render(
+    source: Source<'_>,
+    transform: &Transform,
+    target: &Target,
+    scratch: &mut Scratch,
+    out: &mut [f32],
+) -> Result<()> {
+    if out.len() != target.len() || target.is_empty() {
+        let (have, want) = (out.len(), target.len());
+        return Err(Error::Parameter(format!("a rendered picture has {want} values, the buffer {have}")));
+    }
+    let Scratch { source: wide, grey } = scratch;
+    grey.resize(target.side * target.side, 0.0);
+    warp::warp(source, transform, target.side, wide, grey);
+    transform.light(source.mean(), grey);
+    if let Some(erased) = &transform.erased {
+        erased.paint(target.side, grey);
+    }
+    let (scale, offset) = (target.scale, target.offset);
+    if target.channels == 3 {
+        for (pixel, &value) in out.as_chunks_mut::<3>().0.iter_mut().zip(grey.iter()) {
+            *pixel = [value * scale + offset; 3];
+        }
+    } else {
+        for (pixel, &value) in out.chunks_exact_mut(target.channels).zip(grey.iter()) {
+            pixel.fill(value * scale + offset);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

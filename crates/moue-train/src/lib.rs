@@ -1,0 +1,31 @@
+//! Training and evaluation: from a [`Recipe`] and a dataset to a model and its scores.
+//!
+//! [`Recipe::start`] gives the network, [`fit()`] trains it, [`evaluate()`] scores it. Engines are known only
+//! through the traits of [`moue_graph::engine`]; nothing here prints, an [`Observer`] is told instead.
+
+pub mod augment;
+pub mod calibrate;
+mod error;
+mod evaluate;
+mod fingerprint;
+mod fit;
+mod loader;
+pub mod metrics;
+mod random;
+mod recipe;
+mod schedule;
+mod selection;
+mod start;
+mod targets;
+
+pub use error::{Error, Result};
+pub use evaluate::{Evaluation, Mistake, Rows, evaluate};
+pub use fingerprint::Fingerprint;
+pub use fit::{
+    Control, Ended, EpochRow, FitOptions, FitOutcome, Observer, RunInfo, Silent, StepReport, fit,
+    history_csv, read_history,
+};
+pub use recipe::{Averaging, Backbone, ClassWeights, DataSelection, EarlyStopping, Freeze, Metric, Recipe};
+pub use schedule::{Decay, Schedule};
+pub use selection::{Dropped, Selection, leaked};
+pub use start::Start;

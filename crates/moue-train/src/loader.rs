@@ -1,0 +1,108 @@
+//! Batches, prepared ahead of the engine.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc;
+
+use moue_data::{Dataset, splits};
+use moue_graph::engine::Batch;
+
+use crate::Result;
+use crate::augment::{Augmentation, Scratch, Source, Target, render};
+use crate::targets::Targets;
+
+/// Batches that wait for the engine at most; more would only take memory.
+const AHEAD: usize = 2;
+
+/// Buffers of one batch.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    count: usize,
+    pictures: Vec<f32>,
+    targets: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+impl Prepared {
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        Batch { count: self.count, pictures: &self.pictures, targets: &self.targets, weights: &self.weights }
+    }
+}
+
+/// Where the batches of every epoch come from.
+#[derive(Debug)]
+pub(crate) struct Loader<'a> {
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) targets: &'a Targets,
+    pub(crate) augmentation: &'a Augmentation,
+    pub(crate) target: Target,
+    pub(crate) seed: u64,
+    pub(crate) batch: usize,
+}
+
+impl Loader<'_> {
+    /// Steps of an epoch; the last one takes what is left.
+    pub(crate) fn steps(&self) -> usize {
+        self.targets.len().div_ceil(self.batch)
+    }
+
+    /// Hands the batches of an epoch, from step `first` on, to `body` until it breaks.
+    ///
+    /// A second thread prepares them; what they hold depends on seed, epoch and step only.
+    pub(crate) fn each(
+        &self,
+        epoch: usize,
+        first: usize,
+        body: &mut dyn FnMut(usize, &Prepared) -> Result<ControlFlow<()>>,
+    ) -> Result<ControlFlow<()>> {
+        let mut order: Vec<u32> = (0..self.targets.len() as u32).collect();
+        splits::shuffle(&mut order, self.seed, epoch as u64);
+        std::thread::scope(|scope| {
+            let (full, ready) = mpsc::sync_channel::<Result<Prepared>>(AHEAD);
+            let (empty, used) = mpsc::channel::<Prepared>();
+            let order = &order;
+            scope.spawn(move || {
+                let mut scratch = Scratch::default();
+                for places in order.chunks(self.batch).skip(first) {
+                    let mut prepared = used.try_recv().unwrap_or_default();
+                    let filled = self.fill(places, epoch, &mut scratch, &mut prepared);
+                    let failed = filled.is_err();
+                    // The receiver is gone once the body broke off.
+                    if full.send(filled.map(|()| prepared)).is_err() || failed {
+                        return;
+                    }
+                }
+            });
+            for step in first..self.steps() {
+                let Ok(prepared) = ready.recv() else { break };
+                let prepared = prepared?;
+                if body(step, &prepared)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                // Fails only when the other thread has prepared its last batch.
+                let _ = empty.send(prepared);
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    fn fill(&self, places: &[u32], epoch: usize, scratch: &mut Scratch, out: &mut Prepared) -> Result<()> {
+        let side = self.dataset.side() as usize;
+        out.count = places.len();
+        out.pictures.resize(places.len() * self.target.len(), 0.0);
+        out.targets.clear();
+        out.weights.clear();
+        for (&place, picture) in places.iter().zip(out.pictures.chunks_exact_mut(self.target.len())) {
+            let place = place as usize;
+            let index = self.targets.index(place);
+            let source = Source::new(self.dataset.pixels(index), side)?;
+            let transform = self.augmentation.draw(self.seed, epoch as u64, index as u64);
+            render(source, &transform, &self.target, scratch, picture)?;
+            out.targets.extend_from_slice(self.targets.row(place));
+            out.weights.extend(self.targets.weight(place));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

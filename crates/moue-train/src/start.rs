@@ -1,0 +1,140 @@
+//! The network a training begins with.
+
+use std::path::{Path, PathBuf};
+
+use moue_graph::backbones::{self, MobileNetV2};
+use moue_graph::{Graph, Model, Weights, attach_head, formats};
+
+use crate::recipe::Recipe;
+use crate::{Error, Result};
+
+/// Graph and values to begin with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// Backbone and head.
+    pub graph: Graph,
+    /// Its values.
+    pub weights: Weights,
+    /// Where values came from; `None` where all are new.
+    pub source: Option<PathBuf>,
+    /// Tensors taken from there.
+    pub taken: usize,
+    /// Tensors of the graph.
+    pub tensors: usize,
+}
+
+impl Recipe {
+    /// The graph this recipe trains, for `classes` classes.
+    ///
+    /// # Errors
+    /// An unknown backbone, or one that cannot be built.
+    pub fn graph(&self, classes: usize) -> Result<Graph> {
+        let side = self.backbone.input;
+        let backbone = match self.backbone.name.as_str() {
+            "mobilenet_v2" => {
+                MobileNetV2 { alpha: self.backbone.alpha, input: [side, side, 3], stem: self.backbone.stem }
+                    .build()?
+            }
+            other => {
+                let known = backbones::NAMES.join(", ");
+                return Err(Error::Parameter(format!("backbone.name: {other} is none of {known}")));
+            }
+        };
+        Ok(attach_head(backbone, &self.head, classes)?)
+    }
+
+    /// The graph and the values a training begins with: new ones from the recipe's seed, replaced by
+    /// those of the recipe's `backbone.weights` whose layer name and shape agree. A model with the
+    /// same head hands its head on, too.
+    ///
+    /// `base` is the folder at which a relative path starts.
+    ///
+    /// # Errors
+    /// As [`Recipe::graph`]; a file that cannot be read; one from which not a single tensor fits.
+    pub fn start(&self, classes: usize, base: &Path) -> Result<Start> {
+        let graph = self.graph(classes)?;
+        let mut weights = Weights::initialise(&graph, self.seed);
+        let tensors = weights.len();
+        let Some(path) = self.backbone.weights.as_ref().map(|p| base.join(p)) else {
+            return Ok(Start { graph, weights, source: None, taken: 0, tensors });
+        };
+        let is_model = path.extension().is_some_and(|e| e == "safetensors");
+        let found = if is_model { Model::load(&path)?.weights } else { formats::tfjs::read(&path)?.1 };
+        let taken = weights.take_matching(&graph, &found);
+        if taken == 0 {
+            let path = path.display();
+            return Err(Error::Parameter(format!(
+                "{path}: none of its {} tensors has the name and shape of one of {} (alpha {})",
+                found.len(),
+                self.backbone.name,
+                self.backbone.alpha
+            )));
+        }
+        Ok(Start { graph, weights, source: Some(path), taken, tensors })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_has_the_published_size() {
+        let graph = Recipe::default().graph(7).unwrap();
+        assert_eq!(graph.parameter_count(), (2_430_663, 2_396_551));
+    }
+
+    #[test]
+    fn a_model_hands_its_weights_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recipe = Recipe { seed: 5, ..Recipe::default() };
+        recipe.backbone.alpha = 0.1;
+        recipe.backbone.input = 32;
+        let first = recipe.start(7, folder.path()).unwrap();
+        assert_eq!((first.taken, first.source), (0, None));
+        let card = moue_graph::ModelCard {
+            labels: (0..7).map(|i| i.to_string()).collect(),
+            preprocessing: recipe.preprocessing(),
+            crop_margin: 0.0,
+            calibration: moue_graph::Calibration::default(),
+            licence: String::new(),
+            training: serde_json::Value::Null,
+        };
+        let model = Model { graph: first.graph, weights: first.weights, card };
+        model.save(folder.path().join("m.safetensors"), moue_graph::Precision::F32).unwrap();
+
+        recipe.seed = 6;
+        recipe.backbone.weights = Some("m.safetensors".into());
+        recipe.head.hidden = vec![128, 32];
+        let second = recipe.start(7, folder.path()).unwrap();
+        // The two last fully connected layers have other shapes and stay new.
+        assert_eq!(second.taken + 3, second.tensors);
+        let kernel = |w: &Weights, name: &str| w.get(name).unwrap().data().to_vec();
+        assert_eq!(kernel(&second.weights, "Conv1/kernel"), kernel(&model.weights, "Conv1/kernel"));
+        recipe.backbone.alpha = 1.0;
+        recipe.backbone.weights = Some("none.safetensors".into());
+        assert!(recipe.start(7, folder.path()).is_err());
+    }
+
+    #[test]
+    fn an_unknown_backbone_is_named() {
+        let mut recipe = Recipe::default();
+        recipe.backbone.name = "vgg".into();
+        assert!(recipe.graph(7).unwrap_err().to_string().contains("vgg"));
+    }
+
+    #[test]
+    fn the_shared_tensorflow_js_weights_fit() {
+        let folder =
+            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/weights/mobilenet_v2_tfjs"));
+        if !folder.exists() {
+            eprintln!("SKIPPED: {} is not there", folder.display());
+            return;
+        }
+        let mut recipe = Recipe::default();
+        recipe.backbone.weights = Some(folder.to_owned());
+        let start = recipe.start(7, Path::new(".")).unwrap();
+        // All but the three fully connected layers of the new head.
+        assert_eq!(start.taken + 6, start.tensors);
+    }
+}

@@ -1,0 +1,80 @@
+//! What the network shall answer for each training row, and how much the row counts.
+
+use moue_data::{Dataset, Labels};
+
+use crate::recipe::Recipe;
+use crate::{Error, Result};
+
+/// Targets of the training rows.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    indices: Vec<usize>,
+    classes: usize,
+    rows: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+impl Targets {
+    /// Targets of `indices`: the label, mixed with the votes of FER+ where there are any, then
+    /// smoothed; and the weight of the label's class.
+    pub(crate) fn new(dataset: &Dataset, indices: Vec<usize>, recipe: &Recipe) -> Result<Self> {
+        let classes = dataset.labels().len();
+        if indices.is_empty() {
+            return Err(Error::Data("no row is left to train on".into()));
+        }
+        if u32::try_from(indices.len()).is_err() {
+            return Err(Error::Data(format!("{} rows are too many", indices.len())));
+        }
+        if recipe.ferplus_weight > 0.0 && dataset.labels() != &Labels::fer2013() {
+            return Err(Error::Data("the votes of FER+ are for the seven classes of FER2013".into()));
+        }
+        let class_weights = recipe.class_weights.weights(&dataset.class_counts(&indices))?;
+        let mut rows = Vec::with_capacity(indices.len() * classes);
+        let mut weights = Vec::new();
+        for &index in &indices {
+            let label = usize::from(dataset.label(index));
+            let votes = match recipe.ferplus_weight {
+                0.0 => None,
+                _ => votes_of(dataset, index),
+            };
+            let share = if votes.is_some() { recipe.ferplus_weight } else { 0.0 };
+            rows.extend((0..classes).map(|class| {
+                let hard = if class == label { 1.0 - share } else { 0.0 };
+                let soft = votes.as_ref().and_then(|v| v.get(class)).copied().unwrap_or(0.0);
+                let target = hard + share * soft;
+                target * (1.0 - recipe.label_smoothing) + recipe.label_smoothing / classes as f32
+            }));
+            weights.extend(class_weights.as_ref().map(|w| w[label]));
+        }
+        Ok(Self { indices, classes, rows, weights })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Place in the dataset of the row at `place`.
+    pub(crate) fn index(&self, place: usize) -> usize {
+        self.indices[place]
+    }
+
+    /// Class probabilities, summing to 1.
+    pub(crate) fn row(&self, place: usize) -> &[f32] {
+        &self.rows[place * self.classes..(place + 1) * self.classes]
+    }
+
+    /// The weight in the loss; `None` where all are 1.
+    pub(crate) fn weight(&self, place: usize) -> Option<f32> {
+        self.weights.get(place).copied()
+    }
+}
+
+/// Share of the votes for each of the seven classes of FER2013; `None` where they got none.
+fn votes_of(dataset: &Dataset, index: usize) -> Option<[f32; 7]> {
+    let counts = dataset.votes(index)?.fer2013();
+    let sum: u32 = counts.iter().map(|&n| u32::from(n)).sum();
+    (sum > 0).then(|| counts.map(|n| f32::from(n) / sum as f32))
+}
+
+#[cfg(test)]
+mod tests;

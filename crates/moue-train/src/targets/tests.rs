@@ -1,0 +1,98 @@
+use moue_data::{Limits, ReadOptions, ferplus};
+
+use super::*;
+use crate::recipe::ClassWeights;
+
+/// Three rows with the votes of FER+ beside them: unanimous, split, dropped by FER+.
+fn dataset() -> Dataset {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::from("emotion,pixels,Usage\n");
+    for (row, label) in [3, 0, 4].into_iter().enumerate() {
+        text.push_str(&format!("{label},{},Training\n", vec![row.to_string(); 48 * 48].join(" ")));
+    }
+    let (csv, votes) = (folder.path().join("fer2013.csv"), folder.path().join("fer2013new.csv"));
+    std::fs::write(&csv, text).unwrap();
+    std::fs::write(
+        &votes,
+        "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n\
+         Training,fer0000000.png,0,10,0,0,0,0,0,0,0,0\n\
+         Training,fer0000001.png,2,0,0,0,4,2,0,1,1,0\n\
+         Training,,0,0,0,0,0,0,0,0,0,10\n",
+    )
+    .unwrap();
+    let mut dataset = moue_data::read(&csv, &ReadOptions::strict()).unwrap().dataset;
+    ferplus::Table::read(&votes, &Limits::default()).unwrap().lay_beside(&mut dataset).unwrap();
+    dataset
+}
+
+fn close(row: &[f32], expected: [f32; 7]) {
+    assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{row:?} is not {expected:?}");
+    assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn plain_labels_are_one_hot() {
+    let targets = Targets::new(&dataset(), vec![0, 1], &Recipe::default()).unwrap();
+    assert_eq!(targets.row(0), [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(targets.row(1), [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(targets.weight(0), None);
+}
+
+#[test]
+fn votes_are_mixed_in_without_contempt_and_unknown() {
+    let recipe = Recipe { ferplus_weight: 0.5, ..Recipe::default() };
+    let targets = Targets::new(&dataset(), vec![0, 1, 2], &recipe).unwrap();
+    close(targets.row(0), [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    // Eight votes count: anger 4, disgust 2, neutral 2.
+    close(targets.row(1), [0.75, 0.125, 0.0, 0.0, 0.0, 0.0, 0.125]);
+    // Without votes the label stands alone.
+    close(targets.row(2), [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+}
+
+#[test]
+fn smoothing_comes_last() {
+    let recipe = Recipe { label_smoothing: 0.07, ..Recipe::default() };
+    let targets = Targets::new(&dataset(), vec![0], &recipe).unwrap();
+    close(targets.row(0), [0.01, 0.01, 0.01, 0.94, 0.01, 0.01, 0.01]);
+}
+
+#[test]
+fn weights_are_those_of_the_label() {
+    let class_weights = ClassWeights::List { weights: vec![3.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0] };
+    let recipe = Recipe { class_weights, ..Recipe::default() };
+    let targets = Targets::new(&dataset(), vec![0, 1], &recipe).unwrap();
+    assert_eq!((targets.weight(0), targets.weight(1)), (Some(0.5), Some(1.5)));
+    assert!(Targets::new(&dataset(), vec![], &recipe).is_err());
+}
+
+#[test]
+fn rows_that_ferplus_dropped_are_not_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (csv, votes) = (folder.path().join("fer2013.csv"), folder.path().join("fer2013new.csv"));
+    let mut text = String::from("emotion,pixels,Usage\n");
+    let mut lines = String::from(
+        "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n",
+    );
+    // A face, a row FER+ dropped, one with as many votes for no face as for any emotion, PublicTest.
+    for (row, (usage, image, counts)) in [
+        ("Training", "fer0000000.png", "5,0,0,1,0,0,0,0,0,4"),
+        ("Training", "", "0,0,0,0,0,0,0,0,0,10"),
+        ("Training", "fer0000002.png", "4,0,0,1,0,0,0,0,1,4"),
+        ("PublicTest", "fer0000003.png", "10,0,0,0,0,0,0,0,0,0"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        text.push_str(&format!("6,{},{usage}\n", vec![row.to_string(); 48 * 48].join(" ")));
+        lines.push_str(&format!("{usage},{image},{counts}\n"));
+    }
+    std::fs::write(&csv, text).unwrap();
+    std::fs::write(&votes, lines).unwrap();
+    let mut dataset = moue_data::read(&csv, &ReadOptions::strict()).unwrap().dataset;
+    ferplus::Table::read(&votes, &Limits::default()).unwrap().lay_beside(&mut dataset).unwrap();
+    let recipe = Recipe { ferplus_weight: 0.5, ..Recipe::default() };
+    let chosen = crate::Selection::new(&dataset, &recipe, std::path::Path::new(".")).unwrap();
+    assert_eq!((chosen.training, chosen.dropped.not_a_face), (vec![0], 2));
+    let plain = crate::Selection::new(&dataset, &Recipe::default(), std::path::Path::new(".")).unwrap();
+    assert_eq!(plain.training, [0, 1, 2]);
+}

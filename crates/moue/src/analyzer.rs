@@ -1,0 +1,158 @@
+//! Detector and classifier together.
+
+use moue_detect::{Detection, Detector};
+use moue_graph::{Model, ModelCard};
+use moue_media::{Picture, Region};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::crop::square;
+use crate::{BoundingBox, Classifier, Error, Face, Probabilities, Record};
+
+/// Finds the faces of pictures and reads their emotions.
+pub struct Analyzer {
+    detector: Option<Box<dyn Detector>>,
+    classifier: Classifier,
+    pool: ThreadPool,
+    crop_margin: f32,
+    min_face: f32,
+}
+
+/// Puts an [`Analyzer`] together; made by [`Analyzer::builder`].
+pub struct AnalyzerBuilder {
+    model: Model,
+    detector: Option<Box<dyn Detector>>,
+    threads: usize,
+    crop_margin: Option<f32>,
+    min_face: f32,
+}
+
+impl AnalyzerBuilder {
+    /// Finds faces with this detector. Without one, a picture is taken as one face.
+    pub fn detector(mut self, detector: impl Detector + 'static) -> Self {
+        self.detector = Some(Box::new(detector));
+        self
+    }
+
+    /// Threads to use; 0, the default, takes one a core. The result does not depend on it.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Share of the side of a face added on each side before it is cut out, above -0.5; by default what
+    /// the card of the model says. It fits the boxes of one detector to what the model knows.
+    pub fn crop_margin(mut self, margin: f32) -> Self {
+        self.crop_margin = Some(margin);
+        self
+    }
+
+    /// Leaves out detected faces whose shorter side has fewer pixels; 0, the default, keeps all.
+    pub fn min_face(mut self, pixels: f32) -> Self {
+        self.min_face = pixels;
+        self
+    }
+
+    /// The analyzer.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] where the crop margin or the smallest face has no meaning; [`Error::Threads`]; and the
+    /// errors of [`Classifier::new`].
+    pub fn build(self) -> Result<Analyzer, Error> {
+        let crop_margin = self.crop_margin.unwrap_or(self.model.card.crop_margin);
+        if !(crop_margin > -0.5 && crop_margin <= 10.0) {
+            return Err(Error::Parameter(format!(
+                "the crop margin is {crop_margin}, but must lie above -0.5 and be at most 10"
+            )));
+        }
+        if !(self.min_face >= 0.0 && self.min_face.is_finite()) {
+            return Err(Error::Parameter(format!(
+                "the smallest face is {} pixels, but must be 0 or more",
+                self.min_face
+            )));
+        }
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(self.threads)
+            .thread_name(|i| format!("moue-detect-{i}"))
+            .build()
+            .map_err(|e| Error::Threads { threads: self.threads, reason: e.to_string() })?;
+        Ok(Analyzer {
+            detector: self.detector,
+            classifier: Classifier::new(self.model, self.threads)?,
+            pool,
+            crop_margin,
+            min_face: self.min_face,
+        })
+    }
+}
+
+impl Analyzer {
+    /// Starts with the model that reads the emotions.
+    pub fn builder(model: Model) -> AnalyzerBuilder {
+        AnalyzerBuilder { model, detector: None, threads: 0, crop_margin: None, min_face: 0.0 }
+    }
+
+    /// Labels, preprocessing and origin of the model.
+    pub fn card(&self) -> &ModelCard {
+        self.classifier.card()
+    }
+
+    /// The faces of one picture, the largest first; ids count from 0 in this order. Faces of one size
+    /// stand from top to bottom, then from left to right.
+    ///
+    /// A face is cut out as a square around the centre of its box, as wide as the longer side of the
+    /// box and the crop margin on both sides. Without a detector the whole picture is one face with
+    /// score 1, cut out as it is.
+    ///
+    /// # Errors
+    /// [`Error::Detector`] where the picture is larger than the detector can take; otherwise those
+    /// of [`Classifier::classify`].
+    pub fn analyze(&mut self, picture: &Picture) -> Result<Vec<Face>, Error> {
+        let Some(detector) = &mut self.detector else { return self.whole(picture) };
+        let mut found = self.pool.install(|| detector.detect(picture))?;
+        found.retain(|d| d.width.min(d.height) >= self.min_face);
+        sort(&mut found);
+        let crops: Vec<Region> = found.iter().map(|d| square(bounds(d).into(), self.crop_margin)).collect();
+        let answers = self.classifier.classify(picture, &crops)?;
+        Ok(found.iter().zip(answers).zip(0..).map(|((d, p), id)| face(id, bounds(d), d.score, p)).collect())
+    }
+
+    /// [`analyze`](Self::analyze) as the record of a still picture.
+    ///
+    /// # Errors
+    /// As [`analyze`](Self::analyze).
+    pub fn record(&mut self, source: impl Into<String>, picture: &Picture) -> Result<Record, Error> {
+        Ok(Record {
+            source: source.into(),
+            frame: 0,
+            time: 0.0,
+            width: picture.width(),
+            height: picture.height(),
+            faces: self.analyze(picture)?,
+        })
+    }
+
+    fn whole(&mut self, picture: &Picture) -> Result<Vec<Face>, Error> {
+        let all =
+            BoundingBox { x: 0.0, y: 0.0, width: picture.width() as f32, height: picture.height() as f32 };
+        let answers = self.classifier.classify(picture, &[all.into()])?;
+        Ok(answers.into_iter().map(|p| face(0, all, 1.0, p)).collect())
+    }
+}
+
+fn sort(found: &mut [Detection]) {
+    found.sort_by(|a, b| {
+        let area = |d: &Detection| d.width * d.height;
+        area(b).total_cmp(&area(a)).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x))
+    });
+}
+
+fn bounds(detection: &Detection) -> BoundingBox {
+    let &Detection { x, y, width, height, .. } = detection;
+    BoundingBox { x, y, width, height }
+}
+
+fn face(id: u64, bounds: BoundingBox, score: f32, probabilities: Probabilities) -> Face {
+    let (emotion, confidence) =
+        probabilities.ranked().first().map(|&(label, p)| (label.to_owned(), p)).unwrap_or_default();
+    Face { id, bounds, score, emotion, confidence, probabilities }
+}

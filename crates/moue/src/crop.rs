@@ -1,0 +1,111 @@
+//! From a face box to the numbers that a network reads.
+
+use moue_graph::Preprocessing;
+use moue_media::{Grey, Picture, Region};
+
+use crate::Error;
+
+/// Side of a FER2013 picture. Models learn from faces of this size, enlarged to their input where that
+/// is larger; a face cut from a photo at full detail would look like nothing they know.
+const LEARNT_SIDE: u32 = 48;
+
+/// All of a picture of [`LEARNT_SIDE`].
+const WHOLE: Region = Region { x: 0.0, y: 0.0, width: LEARNT_SIDE as f32, height: LEARNT_SIDE as f32 };
+
+/// The square cut out for a face: around the centre of its box, as wide as the longer side of the box,
+/// with `margin` times that side added on each side. It may leave the picture.
+pub fn square(region: Region, margin: f32) -> Region {
+    let side = region.width.max(region.height) * (1.0 + 2.0 * margin);
+    Region {
+        x: region.x + (region.width - side) / 2.0,
+        y: region.y + (region.height - side) / 2.0,
+        width: side,
+        height: side,
+    }
+}
+
+/// A picture in the channels that a network reads.
+pub enum Source<'a> {
+    /// Luma, copied to every channel of the input.
+    Grey { picture: Grey, channels: usize },
+    /// Red, green, blue.
+    Colour(&'a Picture),
+}
+
+impl<'a> Source<'a> {
+    pub fn new(picture: &'a Picture, preprocessing: &Preprocessing, channels: usize) -> Self {
+        if preprocessing.grey {
+            Self::Grey { picture: picture.to_grey(), channels }
+        } else {
+            Self::Colour(picture)
+        }
+    }
+
+    /// Writes the part under `region` as a preprocessed square of `side` pixels, NHWC: first reduced (or
+    /// enlarged) to the size of the training pictures, then resized to the input as training does, both in
+    /// whole levels.
+    pub fn fill(
+        &self,
+        region: Region,
+        side: u32,
+        preprocessing: &Preprocessing,
+        out: &mut [f32],
+    ) -> Result<(), Error> {
+        match self {
+            Self::Grey { picture, channels } => {
+                let mut crop = picture.crop_resized(region, LEARNT_SIDE)?;
+                if side != LEARNT_SIDE {
+                    crop = crop.crop_resized(WHOLE, side)?;
+                }
+                for (pixel, &value) in out.chunks_exact_mut(*channels).zip(crop.pixels()) {
+                    pixel.fill(f32::from(value) * preprocessing.scale + preprocessing.offset);
+                }
+            }
+            Self::Colour(picture) => {
+                let mut crop = picture.crop_resized(region, LEARNT_SIDE)?;
+                if side != LEARNT_SIDE {
+                    crop = crop.crop_resized(WHOLE, side)?;
+                }
+                for (out, &value) in out.iter_mut().zip(crop.pixels()) {
+                    *out = f32::from(value) * preprocessing.scale + preprocessing.offset;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_square_keeps_the_centre_and_covers_the_box() {
+        let region = Region { x: 10.0, y: 20.0, width: 30.0, height: 40.0 };
+        assert_eq!(square(region, 0.0), Region { x: 5.0, y: 20.0, width: 40.0, height: 40.0 });
+        assert_eq!(square(region, 0.25), Region { x: -5.0, y: 10.0, width: 60.0, height: 60.0 });
+        assert_eq!(square(region, -0.25), Region { x: 15.0, y: 30.0, width: 20.0, height: 20.0 });
+    }
+
+    #[test]
+    fn a_training_picture_reaches_the_network_unchanged() {
+        let pixels: Vec<u8> = (0..48 * 48).map(|i| (i * 7 % 256) as u8).collect();
+        let picture = Grey::from_raw(48, 48, pixels.clone()).unwrap().to_picture();
+        let preprocessing = Preprocessing { grey: true, scale: 2.0, offset: -1.0 };
+        let whole = Region { x: 0.0, y: 0.0, width: 48.0, height: 48.0 };
+        let mut out = vec![0.0; 48 * 48 * 3];
+        Source::new(&picture, &preprocessing, 3).fill(whole, 48, &preprocessing, &mut out).unwrap();
+        let expected: Vec<f32> = pixels.iter().flat_map(|&v| [f32::from(v) * 2.0 - 1.0; 3]).collect();
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn colour_is_kept_where_the_model_reads_it() {
+        let picture = Picture::filled(20, 20, [10, 20, 30]);
+        let preprocessing = Preprocessing { grey: false, scale: 1.0, offset: 0.0 };
+        let mut out = vec![0.0; 4 * 4 * 3];
+        let region = Region { x: -5.0, y: 3.0, width: 9.0, height: 9.0 };
+        Source::new(&picture, &preprocessing, 3).fill(region, 4, &preprocessing, &mut out).unwrap();
+        assert!(out.chunks_exact(3).all(|p| p == [10.0, 20.0, 30.0]));
+    }
+}
