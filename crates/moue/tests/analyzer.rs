@@ -1,4 +1,5 @@
 //! The façade with a model whose answers are known: it names the brightest quarter of the crop.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use moue::{Analyzer, Detection, Detector, Error, Face, Model, ModelCard, Picture};
 use moue_graph::{Activation, Calibration, Graph, Op, Padding, Preprocessing, Tensor, Weights};
@@ -125,7 +126,8 @@ fn the_margin_widens_the_crop_and_small_faces_are_left_out() {
     assert!(tight[0].confidence < 0.3, "nothing to see in {tight:?}");
     let wide = build(0.5).build().unwrap().analyze(&picture).unwrap();
     assert_eq!(emotions(&wide), ["upper left"]);
-    assert!(wide[0].confidence > 0.9);
+    // White is a quarter of the upper left quarter: logits of 2.5 and three times 0.
+    assert!((wide[0].confidence - 0.8).abs() < 0.05, "{}", wide[0].confidence);
     assert_eq!(wide[0].bounds, tight[0].bounds);
 }
 
@@ -138,11 +140,11 @@ fn more_faces_than_a_batch_holds_get_the_answers_of_their_own() {
     assert_eq!(faces.len(), 39);
     // The box at 190 straddles the edge of the white half: its upper right quarter is white.
     assert_eq!(faces[19].emotion, "upper right");
-    assert!(faces[..19].iter().all(|f| f.confidence < 0.3));
-    for face in &faces[20..] {
-        let (left, right) = (face.probabilities.get(LABELS[0]), face.probabilities.get(LABELS[1]));
-        assert_eq!(left, right);
-        assert!(left.unwrap() > 0.4);
+    // Its neighbours see a little of the other half at their edges, those beyond nothing.
+    assert!(faces[..18].iter().all(|f| f.confidence == 0.25));
+    for face in &faces[21..] {
+        let [left, right] = [0, 1].map(|i| face.probabilities.get(LABELS[i]).unwrap());
+        assert!((left - right).abs() < 0.01 && left > 0.4, "{left} {right}");
     }
 }
 

@@ -1,0 +1,63 @@
+//! The command line: which commands there are, and how the program ends.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+use crate::failure::{self, Result};
+
+/// Reads emotions from faces: trains, evaluates and runs facial-emotion recognition
+#[derive(Debug, Parser)]
+#[command(name = "moue", version, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  moue analyze party.jpg                    faces and emotions, and party.moue.jpg with boxes
+  moue data check fer2013.csv.bz2           what is in the data, and what is wrong with it
+  moue train fer2013.csv --out mine.safetensors
+  moue eval fer2013.csv --model mine.safetensors --report out/
+
+Exit status: 0 done, 1 something failed (named on stderr), 2 wrong usage.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Analyze(commands::analyze::Args),
+    Train(commands::train::Args),
+    Eval(commands::eval::Args),
+    #[command(subcommand)]
+    Data(commands::data::Command),
+    #[command(subcommand)]
+    Model(commands::model::Command),
+    #[command(subcommand)]
+    Bench(commands::bench::Command),
+}
+
+/// Does what the arguments of the process say.
+pub fn run() -> ExitCode {
+    failure::exit_code(dispatch(Cli::parse().command))
+}
+
+fn dispatch(command: Command) -> Result {
+    match command {
+        Command::Analyze(args) => commands::analyze::run(args),
+        Command::Train(args) => commands::train::run(args),
+        Command::Eval(args) => commands::eval::run(args),
+        Command::Data(command) => commands::data::run(command),
+        Command::Model(command) => commands::model::run(command),
+        Command::Bench(command) => commands::bench::run(command),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_do_not_contradict_each_other() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,10 @@
+//! A file per command.
+
+pub mod analyze;
+pub mod bench;
+pub mod data;
+mod detector;
+pub mod eval;
+pub mod model;
+pub mod sample;
+pub mod train;

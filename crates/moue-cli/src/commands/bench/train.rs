@@ -1,0 +1,98 @@
+//! `moue bench train`: how long a training step takes.
+
+use std::num::NonZeroUsize;
+
+use moue_cpu::CpuEngine;
+use moue_graph::Weights;
+use moue_graph::engine::{Batch, Engine, Optimizer, TrainingOptions};
+use serde::Serialize;
+
+use super::timing::{Patience, Timing};
+use crate::console;
+use crate::failure::{Outcome, Result};
+use crate::options::{Architecture, Json, Threads};
+
+/// Measure how long a training step (forward, backward, Adam) takes
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  moue bench train --input 96 --batch 24 --threads 2 --json")]
+pub struct Args {
+    #[command(flatten)]
+    architecture: Architecture,
+    /// Pictures a step
+    #[arg(long, value_name = "N", default_value = "24")]
+    batch: NonZeroUsize,
+    #[command(flatten)]
+    threads: Threads,
+    #[command(flatten)]
+    patience: Patience,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// Keys are part of the command's interface: add freely, rename none.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    backbone: &'a str,
+    alpha: f32,
+    input: usize,
+    batch: usize,
+    threads: usize,
+    #[serde(flatten)]
+    timing: Timing,
+    images_per_second: f64,
+}
+
+pub fn run(args: Args) -> Result {
+    let graph = args.architecture.graph()?;
+    let (batch, classes) = (args.batch.get(), args.architecture.classes);
+    let weights = Weights::initialise(&graph, 1);
+    let options = TrainingOptions {
+        max_batch: batch,
+        threads: args.threads.count(),
+        optimizer: Optimizer::default(),
+        seed: 1,
+    };
+    let mut session = CpuEngine.training(&graph, &weights, &options)?;
+    let pictures = super::noise(batch * graph.input_shape().iter().product::<usize>());
+    let mut targets = vec![0.0; batch * classes];
+    for (i, row) in targets.chunks_exact_mut(classes).enumerate() {
+        row[i % classes] = 1.0;
+    }
+    let examples = Batch { count: batch, pictures: &pictures, targets: &targets, weights: &[] };
+    let timing = args.patience.measure(|| {
+        session.step(&examples, 1e-4)?;
+        Ok(())
+    })?;
+    let report = Report {
+        backbone: graph.name(),
+        alpha: args.architecture.alpha,
+        input: args.architecture.input,
+        batch,
+        threads: args.threads.effective(),
+        timing,
+        images_per_second: batch as f64 / timing.median_ms * 1e3,
+    };
+    if args.json.json {
+        console::print_json(&report)?;
+    } else {
+        console::print(report.to_text())?;
+    }
+    Ok(Outcome::Done)
+}
+
+impl Report<'_> {
+    fn to_text(&self) -> String {
+        format!(
+            "{} (alpha {}) at {side}x{side}, steps of {}, threads {}\n{} a step\n{:.1} pictures a second\n",
+            self.backbone,
+            self.alpha,
+            self.batch,
+            self.threads,
+            self.timing.to_text(),
+            self.images_per_second,
+            side = self.input,
+        )
+    }
+}

@@ -1,0 +1,124 @@
+//! `moue eval`: how good a model is.
+
+mod pictures;
+mod predictions;
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use moue_cpu::CpuEngine;
+use moue_data::{Dataset, Usage};
+use moue_graph::Model;
+use moue_graph::engine::{Engine, InferenceOptions};
+use moue_train::{Evaluation, Rows, evaluate, leaked};
+
+use crate::console;
+use crate::failure::{Failure, Outcome, Result};
+use crate::options::{Json, Labelled, Threads};
+use crate::text::counted;
+use report::Report;
+
+/// Measure how good a model is on FER2013 or folders of pictures
+///
+/// Prints accuracy with its 95 % interval, also without pictures that stand in Training, scores of each class,
+/// calibration and the confusion matrix.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moue eval fer2013.csv --model mine.safetensors
+  moue eval fer2013.csv --usage PublicTest --model mine.safetensors --report out/
+  moue eval fer2013.csv --json | jq .accuracy")]
+pub struct Args {
+    #[command(flatten)]
+    data: Labelled,
+    /// Part of the data to measure on: Training, PublicTest or PrivateTest
+    #[arg(long, value_name = "PART", default_value_t = Usage::PublicTest)]
+    usage: Usage,
+    /// The model file, instead of the model that comes with moue
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Folder for pictures (confusion matrix, reliability, coverage, mistakes), report.json and predictions.csv
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    json: Json,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Pictures that go through the network together.
+const BATCH: usize = 32;
+
+pub fn run(args: Args) -> Result {
+    let (model, model_name) = match &args.model {
+        Some(path) => (Model::load(path)?, path.display().to_string()),
+        None => (moue::embedded_model()?, "the embedded model".to_owned()),
+    };
+    let dataset = args.data.read()?;
+    let excluded = args.data.excluded(&dataset)?;
+    let mut indices = dataset.indices(args.usage);
+    let before = indices.len();
+    indices.retain(|index| excluded.binary_search(index).is_err());
+    if indices.is_empty() {
+        return Err(Failure::message(format!(
+            "{}: no pictures of {} to measure on",
+            dataset.source(),
+            args.usage
+        )));
+    }
+    let leaked = leaked(&dataset, &indices);
+    console::say(format_args!(
+        "Measuring {model_name} on {} of {} in {}",
+        counted(indices.len(), "picture", "pictures"),
+        args.usage,
+        dataset.source()
+    ));
+    let evaluation = answers(&model, &dataset, &indices, &leaked, args.threads)?;
+    let report = Report {
+        scores: &evaluation.scores,
+        model: &model_name,
+        data: dataset.source(),
+        usage: args.usage,
+        excluded: before - indices.len(),
+    };
+    if let Some(folder) = &args.report {
+        write_folder(folder, &report, &evaluation, &dataset, &leaked)?;
+    }
+    if args.json.json {
+        console::print_json(&report)?;
+    } else {
+        console::print(report.to_text())?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn answers(
+    model: &Model,
+    dataset: &Dataset,
+    indices: &[usize],
+    leaked: &[bool],
+    threads: Threads,
+) -> Result<Evaluation> {
+    let options = InferenceOptions { max_batch: BATCH, threads: threads.count() };
+    let mut session = CpuEngine.inference(&model.graph, &model.weights, &options)?;
+    let rows = Rows { dataset, indices, leaked };
+    Ok(evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, BATCH)?)
+}
+
+fn write_folder(
+    folder: &Path,
+    report: &Report<'_>,
+    evaluation: &Evaluation,
+    dataset: &Dataset,
+    leaked: &[bool],
+) -> Result<()> {
+    let in_folder = |e: std::io::Error| Failure::message(format!("{}: {e}", folder.display()));
+    std::fs::create_dir_all(folder).map_err(in_folder)?;
+    pictures::write(folder, report, evaluation, dataset)?;
+    let json = serde_json::to_string_pretty(report)?;
+    console::write_file(&folder.join("report.json"), format!("{json}\n").as_bytes())?;
+    let csv = predictions::csv(evaluation, dataset, leaked);
+    console::write_file(&folder.join("predictions.csv"), csv.as_bytes())?;
+    console::say(format_args!("Pictures, report.json and predictions.csv are in {}", folder.display()));
+    Ok(())
+}

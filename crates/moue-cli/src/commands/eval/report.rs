@@ -1,0 +1,137 @@
+//! Scores as JSON and as text.
+
+use std::fmt::Write as _;
+
+use moue_data::Usage;
+use moue_train::metrics::Scores;
+use serde::Serialize;
+
+use crate::text::{counted, grouped, percent};
+
+/// What was measured. Its JSON form is part of the command's interface: keys may be added, none is renamed.
+#[derive(Debug, Serialize)]
+pub struct Report<'a> {
+    /// The figures.
+    #[serde(flatten)]
+    pub scores: &'a Scores,
+    /// Which model.
+    pub model: &'a str,
+    /// On which data.
+    pub data: &'a str,
+    /// And which part of it.
+    pub usage: Usage,
+    /// Pictures of that part that were left out by `--exclude`.
+    pub excluded: usize,
+}
+
+impl Report<'_> {
+    /// All figures for people.
+    pub fn to_text(&self) -> String {
+        let s = self.scores;
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{} on {} of {}", self.model, self.usage, self.data);
+        let _ = match self.excluded {
+            0 => writeln!(out, "{}", counted(s.count, "picture", "pictures")),
+            n => writeln!(out, "{}, {} left out", counted(s.count, "picture", "pictures"), grouped(n)),
+        };
+        let _ = writeln!(out, "\naccuracy           {}", accuracy(s.accuracy, s.accuracy_ci95));
+        let alone = &s.deduplicated;
+        let _ = match alone.count {
+            0 => writeln!(out, "  without leakage  every picture stands in Training"),
+            n if n == s.count => writeln!(out, "  without leakage  the same: no picture stands in Training"),
+            n => writeln!(
+                out,
+                "  without leakage  {}, on the {} that do not stand in Training",
+                accuracy(alone.accuracy, alone.accuracy_ci95),
+                counted(n, "picture", "pictures"),
+            ),
+        };
+        let _ = writeln!(out, "balanced accuracy  {}", percent(s.balanced_accuracy));
+        let _ = writeln!(out, "macro F1           {:.4}", s.macro_f1);
+        let _ = writeln!(out, "log loss           {:.4} nats", s.log_loss);
+        let _ = writeln!(out, "calibration error  {} (ECE)\n", percent(s.ece));
+        self.classes(&mut out);
+        out.push('\n');
+        self.confusion(&mut out);
+        out
+    }
+
+    fn classes(&self, out: &mut String) {
+        let name = self.name_width();
+        let _ = writeln!(out, "{:<name$}  precision  recall      F1  pictures", "class");
+        for class in &self.scores.per_class {
+            let _ = writeln!(
+                out,
+                "{:<name$}  {:>9.4}  {:>6.4}  {:>6.4}  {:>8}",
+                class.label,
+                class.precision,
+                class.recall,
+                class.f1,
+                grouped(class.support)
+            );
+        }
+    }
+
+    fn confusion(&self, out: &mut String) {
+        let (labels, rows) = (&self.scores.labels, &self.scores.confusion);
+        let name = self.name_width();
+        let widest = rows.iter().flatten().max().copied().unwrap_or_default().to_string().len();
+        let width = labels.iter().map(|l| l.chars().count()).max().unwrap_or_default().max(widest);
+        let _ = write!(out, "{:<name$}", "true");
+        for label in labels {
+            let _ = write!(out, "  {label:>width$}");
+        }
+        out.push_str("  <- predicted\n");
+        for (label, row) in labels.iter().zip(rows) {
+            let _ = write!(out, "{label:<name$}");
+            for count in row {
+                let _ = write!(out, "  {count:>width$}");
+            }
+            out.push('\n');
+        }
+    }
+
+    fn name_width(&self) -> usize {
+        self.scores.labels.iter().map(|l| l.chars().count()).max().unwrap_or_default().max(5)
+    }
+}
+
+fn accuracy(share: f64, [low, high]: [f64; 2]) -> String {
+    format!("{} (95 % interval {:.2} to {:.2} %)", percent(share), 100.0 * low, 100.0 * high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_line_up() {
+        let names = ["angry".to_owned(), "surprise".to_owned()];
+        let scores =
+            Scores::new(&[0.75, 0.25, 0.5, 0.5, 0.25, 0.75], &[0, 1, 1], &names, &[false, true, false])
+                .unwrap();
+        let report =
+            Report { scores: &scores, model: "m", data: "d.csv", usage: Usage::PublicTest, excluded: 2 };
+        let expected = "\
+m on PublicTest of d.csv
+3 pictures, 2 left out
+
+accuracy           66.67 % (95 % interval 20.77 to 93.85 %)
+  without leakage  100.00 % (95 % interval 34.24 to 100.00 %), on the 2 pictures that do not stand in Training
+balanced accuracy  75.00 %
+macro F1           0.6667
+log loss           0.4228 nats
+calibration error  33.33 % (ECE)
+
+class     precision  recall      F1  pictures
+angry        0.5000  1.0000  0.6667         1
+surprise     1.0000  0.5000  0.6667         2
+
+true         angry  surprise  <- predicted
+angry            1         0
+surprise         1         1
+";
+        assert_eq!(report.to_text(), expected);
+    }
+}

@@ -1,0 +1,158 @@
+//! `moue train`: from pictures with labels to a model file.
+
+mod curves;
+mod display;
+mod finish;
+mod recipe;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use moue_cpu::CpuEngine;
+use moue_graph::Precision;
+use moue_train::{Ended, FitOptions, FitOutcome, Recipe, fit};
+
+use crate::console;
+use crate::failure::{Failure, Outcome, Result};
+use crate::options::{DataSource, Threads};
+use crate::text::{grouped, percent};
+use display::Display;
+
+/// Train a model on FER2013 or folders of pictures
+///
+/// Without a recipe this is the plain reference: MobileNetV2 at 224x224 with dense layers of 128 and 64 units, Adam,
+/// cross-entropy, 25 epochs. Everything a training writes lies in its run folder; the best model goes to --out.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moue train fer2013.csv --out mine.safetensors
+  moue train fer2013.csv.bz2 --recipe first-light --epochs 10
+  moue train faces/ --start mobilenet_v2_tfjs/ --input 96
+  moue train fer2013.csv --out mine.safetensors --resume     after Ctrl-C, a crash or a power cut")]
+pub struct Args {
+    #[command(flatten)]
+    data: DataSource,
+    /// How to train: a TOML file, or one that comes with moue: seed, first-light [default: seed]
+    #[arg(long, value_name = "FILE|NAME")]
+    recipe: Option<PathBuf>,
+    /// Where the best model goes
+    #[arg(long, value_name = "FILE", default_value = "mine.safetensors")]
+    out: PathBuf,
+    /// Folder of checkpoints, history and curves [default: --out with the ending .run]
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Go on with the training in the run folder; without --recipe, by the recipe in it
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Start afresh although the run folder or the model is there already, and replace them
+    #[arg(long)]
+    force: bool,
+    /// Values to begin with: a model file or a folder in TensorFlow.js layers format
+    #[arg(long, value_name = "MODEL|TFJS_DIR")]
+    start: Option<PathBuf>,
+    #[command(flatten)]
+    changes: recipe::Changes,
+    #[command(flatten)]
+    threads: Threads,
+    /// Seconds between checkpoints: a killed training loses no more than that
+    #[arg(long, value_name = "S", default_value_t = 120)]
+    checkpoint_seconds: u64,
+}
+
+pub fn run(args: Args) -> Result {
+    let folder = args.run.clone().unwrap_or_else(|| args.out.with_extension("run"));
+    let mut options = FitOptions::new(&folder);
+    options.resume = args.resume;
+    options.threads = args.threads.count();
+    options.checkpoint_every = Some(Duration::from_secs(args.checkpoint_seconds));
+    let recipe = recipe::choose(&args, &options)?;
+    check_targets(&args, &options)?;
+
+    let dataset = args.data.read()?;
+    let start = recipe.start(dataset.labels().len(), &options.base)?;
+    describe(&recipe, &start);
+    let mut display = Display::new(&folder, dataset.source());
+    let outcome = fit(&CpuEngine, &start.graph, &start.weights, &dataset, &recipe, &options, &mut display)?;
+    drop(display);
+    if let Err(error) = curves::draw(&recipe.name, &outcome.history, &folder) {
+        console::say(format_args!("moue: {}", crate::failure::describe(&error)));
+    }
+    report(&args, &folder, outcome)
+}
+
+/// Fails before hours of work where their result could not be put in its place, or would replace another.
+fn check_targets(args: &Args, options: &FitOptions) -> Result<()> {
+    let parent = args.out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !parent.is_dir() {
+        return Err(Failure::message(format!("{}: there is no such folder for --out", parent.display())));
+    }
+    if args.out.is_dir() {
+        return Err(Failure::usage(format!("--out {} is a folder, not a file", args.out.display())));
+    }
+    if args.force {
+        return recipe::remove_run(options);
+    }
+    if !args.resume {
+        let taken = [options.last(), options.best(), args.out.clone()].into_iter().find(|p| p.exists());
+        if let Some(taken) = taken {
+            return Err(Failure::message(format!(
+                "{} is there already: --resume goes on with that training, --force replaces it, --out and --run name another place",
+                taken.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn describe(recipe: &Recipe, start: &moue_train::Start) {
+    let backbone = &recipe.backbone;
+    console::say(format_args!(
+        "{}: {} (alpha {}) at {side}x{side}, batches of {}, {} epochs, seed {}",
+        recipe.name,
+        backbone.name,
+        backbone.alpha,
+        recipe.batch,
+        recipe.epochs,
+        recipe.seed,
+        side = backbone.input,
+    ));
+    if let Some(source) = &start.source {
+        console::say(format_args!(
+            "Starting from {} of {} tensors in {}",
+            start.taken,
+            start.tensors,
+            source.display()
+        ));
+    }
+}
+
+/// Puts the best model in its place and says where everything is.
+fn report(args: &Args, folder: &Path, outcome: FitOutcome) -> Result {
+    let FitOutcome { model, best_epoch, history, ended, .. } = outcome;
+    let (Some(model), Some(best)) = (model, best_epoch) else {
+        return Err(Failure::message("the training ended before its first epoch was through"));
+    };
+    let model = finish::portable(model);
+    model.save(&args.out, Precision::F32)?;
+    if ended == Ended::EarlyStopping {
+        console::say(format_args!("Stopped early: no better since epoch {best}"));
+    }
+    let row = history.iter().find(|row| row.epoch == best);
+    let scores = row.map_or_else(String::new, |row| {
+        format!(
+            "validation accuracy {} ({} without pictures that stand in Training), log loss {:.4} before calibration\n",
+            percent(row.val_accuracy),
+            percent(row.val_accuracy_deduplicated),
+            row.val_loss
+        )
+    });
+    console::print(format_args!(
+        "{}: epoch {best} of {}, {} parameters, temperature {:.3}\n{scores}{}: curves.png, history.csv, recipe.toml, checkpoints\n",
+        args.out.display(),
+        history.len(),
+        grouped(model.graph.parameter_count().0),
+        model.card.calibration.temperature,
+        folder.display(),
+    ))?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,130 @@
+//! Flags that several commands share, each defined once.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use moue_data::{Dataset, Exclusions, Limits, ReadOptions, ferplus};
+use moue_graph::{Graph, Head, attach_head, backbones};
+
+use crate::failure::{Failure, Result};
+
+/// Flag of every command with a result that scripts read.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Json {
+    /// Print the result as JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Pictures with labels.
+#[derive(Clone, Debug, Args)]
+pub struct Labelled {
+    /// fer2013.csv, plain or packed (.gz, .bz2, .zip, .tar, .tar.gz), or a folder of pictures per class
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Rows of the csv to leave out, counted from 0: a column `line` or `row`, or numbers alone
+    #[arg(long, value_name = "FILE")]
+    pub exclude: Option<PathBuf>,
+}
+
+impl Labelled {
+    /// The dataset; the first wrong row is an error.
+    pub fn read(&self) -> Result<Dataset> {
+        Ok(moue_data::read(&self.path, &ReadOptions::strict())?.dataset)
+    }
+
+    /// Places in the dataset of the rows to leave out, sorted.
+    pub fn excluded(&self, dataset: &Dataset) -> Result<Vec<usize>> {
+        match &self.exclude {
+            Some(path) => Ok(Exclusions::read(path, &Limits::default())?.samples(dataset)?),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Pictures with labels and, perhaps, more opinions on them.
+#[derive(Clone, Debug, Args)]
+pub struct DataSource {
+    #[command(flatten)]
+    pub labelled: Labelled,
+    /// Votes of FER+ for the same rows, in the same order: fer2013new.csv
+    #[arg(long, value_name = "CSV")]
+    pub ferplus: Option<PathBuf>,
+}
+
+impl DataSource {
+    /// The dataset with its votes; the first wrong row is an error.
+    pub fn read(&self) -> Result<Dataset> {
+        let mut dataset = self.labelled.read()?;
+        self.lay_votes_beside(&mut dataset)?;
+        Ok(dataset)
+    }
+
+    /// Gives each row the votes of FER+, if there are any.
+    pub fn lay_votes_beside(&self, dataset: &mut Dataset) -> Result<()> {
+        if let Some(path) = &self.ferplus {
+            ferplus::Table::read(path, &Limits::default())?.lay_beside(dataset)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Labelled::excluded`].
+    pub fn excluded(&self, dataset: &Dataset) -> Result<Vec<usize>> {
+        self.labelled.excluded(dataset)
+    }
+}
+
+/// Flag of every command that runs a network.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Threads {
+    /// Threads to compute with [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+impl Threads {
+    /// The number for an engine, where 0 means one per core.
+    pub fn count(self) -> usize {
+        self.threads.map_or(0, NonZeroUsize::get)
+    }
+
+    /// The number an engine ends up with.
+    pub fn effective(self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(cores, NonZeroUsize::get)
+    }
+}
+
+/// The network a command is about, built rather than read.
+#[derive(Clone, Debug, Args)]
+pub struct Architecture {
+    /// Family of networks: mobilenet_v2
+    #[arg(long, value_name = "NAME", default_value = "mobilenet_v2")]
+    pub backbone: String,
+    /// Width multiplier; 1 is the published network
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub alpha: f32,
+    /// Side of the square input in pixels
+    #[arg(long, value_name = "PX", default_value_t = 224)]
+    pub input: usize,
+    /// Number of classes behind the head of 128 and 64 units
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub classes: usize,
+}
+
+impl Architecture {
+    /// Backbone with the reference head on it.
+    pub fn graph(&self) -> Result<Graph> {
+        backbones::by_name(&self.backbone, self.alpha, self.input)
+            .and_then(|backbone| attach_head(backbone, &Head::default(), self.classes))
+            // Whatever is wrong with this graph was typed on the command line.
+            .map_err(|e| Failure::usage(e.to_string()))
+    }
+}
+
+/// Whether a path means a model in TensorFlow.js layers format: a folder, or its `model.json`. Model files of moue are
+/// neither.
+pub fn is_layers_model(path: &Path) -> bool {
+    path.is_dir() || path.extension().is_some_and(|extension| extension == "json")
+}

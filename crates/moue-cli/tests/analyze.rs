@@ -1,0 +1,407 @@
+//! `moue analyze`, run as people run it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says what it skips"
+)]
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use moue_graph::{
+    Activation, Calibration, Graph, Model, ModelCard, Op, Padding, Precision, Preprocessing, Tensor, Weights,
+};
+use moue_media::Picture;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A model that names the brightest quarter of the crop.
+fn quarters() -> Model {
+    let mut b = Graph::builder("quarters");
+    let input = b.add("input", Op::InputLayer { shape: vec![4, 4, 1] }, &[]).unwrap();
+    let conv = Op::Conv2D {
+        filters: 4,
+        kernel_size: [4, 4],
+        strides: [1, 1],
+        padding: Padding::Valid,
+        use_bias: false,
+        activation: Activation::Linear,
+    };
+    let x = b.add("conv", conv, &[input]).unwrap();
+    let x = b.add("pool", Op::GlobalAveragePooling2D, &[x]).unwrap();
+    b.add("dense", Op::Dense { units: 4, use_bias: false, activation: Activation::Softmax }, &[x]).unwrap();
+    let graph = b.finish().unwrap();
+
+    let mut kernel = vec![0.0; 4 * 4 * 4];
+    for (i, filters) in kernel.chunks_exact_mut(4).enumerate() {
+        filters[i / 8 * 2 + i % 4 / 2] = 0.25;
+    }
+    let mut dense = vec![0.0; 16];
+    dense.iter_mut().step_by(5).for_each(|w| *w = 10.0);
+    let mut weights = Weights::new();
+    weights.insert("conv/kernel", Tensor::new(vec![4, 4, 1, 4], kernel).unwrap());
+    weights.insert("dense/kernel", Tensor::new(vec![4, 4], dense).unwrap());
+    let card = ModelCard {
+        labels: ["ul", "ur", "ll", "lr"].map(String::from).to_vec(),
+        preprocessing: Preprocessing::default(),
+        crop_margin: 0.0,
+        calibration: Calibration::default(),
+        licence: String::new(),
+        training: Value::Null,
+    };
+    Model { graph, weights, card }
+}
+
+/// A folder with the model in it, to run the program in.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        quarters().save(place.path("quarters.safetensors"), Precision::F32).unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// Writes a picture whose quarter at (`right`, `lower`) is white.
+    fn picture(&self, name: &str, right: bool, lower: bool) {
+        let mut picture = Picture::filled(40, 20, [0; 3]);
+        picture.fill_rectangle(i64::from(right) * 20, i64::from(lower) * 10, 20, 10, [255; 3], 1.0);
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        picture.write(&self.path(name)).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_moue"));
+        command.current_dir(self.0.path()).arg("analyze").args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        Run::from(self.command(arguments).output().unwrap())
+    }
+
+    /// Each picture as one face, read by the model of known answers.
+    fn whole(&self, arguments: &[&str]) -> Run {
+        let fixed = ["--detector", "none", "--model", "quarters.safetensors"];
+        self.run(&[&fixed, arguments].concat())
+    }
+
+    fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).unwrap();
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+struct Run {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Run {
+    /// Every line of stdout as JSON; anything else there fails.
+    fn json(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        self.stdout.lines().map(parse).collect()
+    }
+
+    fn emotions(&self) -> Vec<String> {
+        self.json().iter().map(|r| r["faces"][0]["emotion"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn sources(&self) -> Vec<String> {
+        self.json().iter().map(|r| r["source"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn failures(&self) -> Vec<&str> {
+        self.stderr.lines().filter(|l| !l.starts_with("moue: faces by")).collect()
+    }
+}
+
+fn shared() -> Option<PathBuf> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")).to_path_buf();
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: {} is absent", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
+#[test]
+fn json_has_the_fixed_form_and_stands_alone_on_stdout() {
+    let place = Place::new();
+    place.picture("a.png", true, false);
+    let run = place.whole(&["a.png", "--json"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(run.stdout.lines().count(), 1);
+    let record = &run.json()[0];
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    // `serde_json` sorts keys on reading; their order is a matter of the line.
+    assert_eq!(keys(record), ["faces", "frame", "height", "source", "time", "width"]);
+    let face = &record["faces"][0];
+    assert_eq!(keys(face), ["box", "confidence", "emotion", "id", "probabilities", "score"]);
+    assert_eq!(face["box"], serde_json::json!({"x": 0.0, "y": 0.0, "width": 40.0, "height": 20.0}));
+    assert_eq!(keys(&face["probabilities"]), ["ll", "lr", "ul", "ur"]);
+    assert_eq!((record["width"].as_u64(), record["height"].as_u64()), (Some(40), Some(20)));
+    assert_eq!((record["frame"].as_u64(), record["time"].as_f64()), (Some(0), Some(0.0)));
+    assert_eq!((face["emotion"].as_str(), face["id"].as_u64()), (Some("ur"), Some(0)));
+    assert_eq!(face["confidence"], face["probabilities"]["ur"]);
+    let start =
+        r#"{"source":"a.png","frame":0,"time":0.0,"width":40,"height":20,"faces":[{"id":0,"box":{"x":"#;
+    assert!(run.stdout.starts_with(start), "{}", run.stdout);
+    assert!(
+        run.stdout.contains(r#""probabilities":{"ul":"#),
+        "labels keep the model's order: {}",
+        run.stdout
+    );
+    assert!(place.path("a.moue.jpg").is_file());
+}
+
+#[test]
+fn broken_files_are_named_and_the_others_are_done_in_order() {
+    let place = Place::new();
+    place.picture("first.jpg", false, false);
+    place.picture("last.png", true, true);
+    place.file("empty.jpg", "");
+    place.file("text.png", "no picture\n");
+    place.file("clip.mp4", b"\0\0\0\x18ftypmp42\0\0\0\0");
+    let whole = fs::read(place.path("first.jpg")).unwrap();
+    place.file("half.jpg", &whole[..whole.len() / 2]);
+    let run = place.whole(&[
+        "first.jpg",
+        "empty.jpg",
+        "text.png",
+        "half.jpg",
+        "missing.jpg",
+        "clip.mp4",
+        "last.png",
+        "--json",
+    ]);
+    assert_eq!(run.code, Some(1));
+    assert_eq!(run.sources(), ["first.jpg", "last.png"]);
+    assert_eq!(run.emotions(), ["ul", "lr"]);
+    let failures = run.failures();
+    assert_eq!(failures.len(), 5, "{failures:#?}");
+    for name in ["empty.jpg", "text.png", "half.jpg", "missing.jpg", "clip.mp4"] {
+        let start = format!("moue: {name}: ");
+        assert_eq!(failures.iter().filter(|l| l.starts_with(&start)).count(), 1, "{name}: {failures:#?}");
+    }
+}
+
+#[test]
+fn many_pictures_come_in_the_order_in_which_they_were_named() {
+    let place = Place::new();
+    let mut names = Vec::new();
+    for i in 0..40 {
+        // Small and large ones mixed, so that some decode much faster than others.
+        let name = format!("{}{i}.png", if i % 3 == 0 { "z" } else { "a" });
+        if i % 5 == 0 {
+            Picture::filled(1500, 1000, [200, 0, 0]).write(&place.path(&name)).unwrap();
+        } else {
+            place.picture(&name, i % 2 == 0, false);
+        }
+        names.push(name);
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for threads in ["1", "3", "16"] {
+        let run = place.whole(&[&names[..], &["--json", "--no-pictures", "--threads", threads]].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert_eq!(run.sources(), names);
+    }
+}
+
+#[test]
+fn pictures_are_turned_upright_as_exif_says() {
+    let place = Place::new();
+    place.picture("plain.jpg", false, false);
+    let plain = fs::read(place.path("plain.jpg")).unwrap();
+    // Orientation 6: turned a quarter clockwise to be shown, so that the upper left comes to the upper right.
+    let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let mut turned = plain[..2].to_vec();
+    turned.extend([0xff, 0xe1]);
+    turned.extend((exif.len() as u16 + 2).to_be_bytes());
+    turned.extend(exif);
+    turned.extend(&plain[2..]);
+    place.file("turned.jpg", turned);
+    let run = place.whole(&["plain.jpg", "turned.jpg", "--json"]);
+    assert_eq!(run.emotions(), ["ul", "ur"]);
+    let sizes: Vec<_> = run.json().iter().map(|r| (r["width"].as_u64(), r["height"].as_u64())).collect();
+    assert_eq!(sizes, [(Some(40), Some(20)), (Some(20), Some(40))]);
+    let written = moue::read_picture(&place.path("turned.moue.jpg"), &moue::Limits::default()).unwrap();
+    assert_eq!((written.width(), written.height()), (20, 40));
+}
+
+#[test]
+fn folders_are_searched_and_a_second_run_reads_the_same() {
+    let place = Place::new();
+    place.picture("in/b.png", false, false);
+    place.picture("in/a.jpg", false, true);
+    place.picture("in/deep/er/c.bmp.png", true, false);
+    place.file("in/notes.txt", "no picture");
+    let sources = ["in/a.jpg", "in/b.png", "in/deep/er/c.bmp.png"];
+    for _ in 0..2 {
+        let run = place.whole(&["in", "--json"]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert_eq!(run.sources(), sources);
+    }
+    assert_eq!(place.names("in"), ["a.jpg", "a.moue.jpg", "b.moue.jpg", "b.png", "deep", "notes.txt"]);
+    assert_eq!(place.names("in/deep/er"), ["c.bmp.moue.jpg", "c.bmp.png"]);
+    let only_own = place.whole(&["in/a.moue.jpg"]);
+    assert_eq!(only_own.code, Some(1));
+    assert!(only_own.stderr.contains("in/a.moue.jpg: no pictures there"), "{}", only_own.stderr);
+}
+
+#[test]
+fn output_goes_where_it_is_wanted() {
+    let place = Place::new();
+    place.picture("x/a.png", false, false);
+    place.picture("y/a.png", true, false);
+    let before = [place.path("x/a.png"), place.path("y/a.png")].map(|p| fs::read(p).unwrap());
+    let run = place.whole(&["x", "y", "--out-dir", "out/deep", "--csv", "faces.csv"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(place.names("out/deep"), ["a-2.moue.jpg", "a.moue.jpg"]);
+    assert_eq!(place.names("x"), ["a.png"]);
+    assert_eq!(before, [place.path("x/a.png"), place.path("y/a.png")].map(|p| fs::read(p).unwrap()));
+    let csv = fs::read_to_string(place.path("faces.csv")).unwrap();
+    let rows: Vec<&str> = csv.lines().collect();
+    assert_eq!(rows.len(), 3);
+    assert!(rows[0].ends_with("p_ul,p_ur,p_ll,p_lr"));
+    assert!(rows[1].starts_with("x/a.png,0,0,40,20,0,0,0,40,20,1,ul,0.99"), "{}", rows[1]);
+    assert!(rows[2].starts_with("y/a.png,") && rows[2].contains(",ur,"), "{}", rows[2]);
+
+    let run = place.whole(&["x/a.png", "--no-pictures"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(place.names("x"), ["a.png"]);
+    let mut lines = run.stdout.lines();
+    assert_eq!(lines.next(), Some("x/a.png  40x20  1 face"));
+    assert_eq!(lines.next(), Some("  face  emotion   sure  box           otherwise"));
+    assert_eq!(lines.next(), Some("     0  ul       100 %  40x20 at 0,0  ur 0 %, ll 0 %"));
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_is_named_and_its_faces_are_still_told() {
+    let place = Place::new();
+    place.picture("a.png", false, false);
+    place.picture("b.png", true, false);
+    // A folder in its way keeps the file from being written, whoever runs this.
+    fs::create_dir(place.path("a.moue.jpg")).unwrap();
+    let run = place.whole(&["a.png", "b.png", "--json"]);
+    assert_eq!(run.code, Some(1));
+    assert_eq!(run.emotions(), ["ul", "ur"]);
+    assert_eq!(run.failures().len(), 1);
+    assert!(run.failures()[0].starts_with("moue: a.moue.jpg: "), "{}", run.stderr);
+    assert!(place.path("b.moue.jpg").is_file());
+    assert_eq!(place.names(".").iter().filter(|n| n.starts_with(".moue")).count(), 0);
+}
+
+#[test]
+fn wrong_usage_ends_with_2_before_anything_is_done() {
+    let place = Place::new();
+    place.picture("a.png", false, false);
+    place.file("c.xml", "<x/>");
+    let wrong: [&[&str]; 9] = [
+        &[],
+        &["a.png", "--detector", "magic"],
+        &["a.png", "--detector", "none", "--cascade", "c.xml"],
+        &["a.png", "--scale-factor", "1"],
+        &["a.png", "--scale-factor", "NaN"],
+        &["a.png", "--crop-margin", "-0.6"],
+        &["a.png", "--min-face", "0"],
+        &["a.png", "--threads", "0"],
+        &["a.png", "--out-dir", "x", "--no-pictures"],
+    ];
+    for arguments in wrong {
+        let run = place.run(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{arguments:?}: {}", run.stderr);
+        assert!(!run.stderr.is_empty());
+    }
+    assert_eq!(place.names("."), ["a.png", "c.xml", "quarters.safetensors"]);
+}
+
+#[test]
+fn a_cascade_or_model_that_is_none_is_named() {
+    let place = Place::new();
+    place.picture("a.png", false, false);
+    place.file("text.xml", "no cascade");
+    place.file("other.xml", "<opencv_storage>\n<cascade>\n</cascade></opencv_storage>");
+    place.file("text.safetensors", "no model");
+    let wrong: [(&[&str], &str); 6] = [
+        (&["a.png", "--cascade", "text.xml"], "text.xml"),
+        (&["a.png", "--cascade", "other.xml"], "other.xml"),
+        (&["a.png", "--cascade", "missing.xml"], "missing.xml"),
+        (&["a.png", "--detector", "none", "--model", "text.safetensors"], "text.safetensors"),
+        (&["a.png", "--detector", "none", "--model", "missing.safetensors"], "missing.safetensors"),
+        (&["a.png", "--detector", "none", "--csv", "missing/faces.csv"], "missing/faces.csv"),
+    ];
+    for (arguments, name) in wrong {
+        let run = place.run(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{arguments:?}: {}", run.stderr);
+        assert!(run.failures()[0].starts_with(&format!("moue: {name}")), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_ends_it_quietly() {
+    let place = Place::new();
+    let names: Vec<String> = (0..60).map(|i| format!("{i:02}.png")).collect();
+    for name in &names {
+        place.picture(name, false, false);
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let fixed = ["--detector", "none", "--model", "quarters.safetensors", "--json", "--no-pictures"];
+    let mut child = place
+        .command(&[&fixed, &names[..]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{stderr}");
+    assert!(stderr.lines().all(|l| l.starts_with("moue: faces by")), "{stderr}");
+}
+
+#[test]
+fn faces_of_real_photos_are_found() {
+    let Some(shared) = shared() else { return };
+    let place = Place::new();
+    let photos = shared.join("photos");
+    let out = place.path("out");
+    let run = place.run(&[photos.to_str().unwrap(), "--json", "--out-dir", out.to_str().unwrap()]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let count = |name: &str| {
+        let records = run.json();
+        let record = records.iter().find(|r| r["source"].as_str().unwrap().ends_with(name)).unwrap();
+        record["faces"].as_array().unwrap().len()
+    };
+    assert_eq!(count("astronaut.png"), 1);
+    assert!((4..=5).contains(&count("multi_face.jpg")), "{} faces", count("multi_face.jpg"));
+    assert_eq!(count("fer_no-faces.jpg"), 0);
+    assert!(run.stderr.starts_with("moue: faces by "), "{}", run.stderr);
+    assert_eq!(place.names("out").len(), run.json().len());
+}

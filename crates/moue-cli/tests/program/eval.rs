@@ -1,0 +1,94 @@
+use std::fs;
+
+use crate::support::{moue, train};
+
+#[test]
+fn an_evaluation_has_the_keys_that_scripts_rely_on() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path());
+    let run = moue(
+        folder.path(),
+        &[
+            "eval",
+            "data.csv",
+            "--usage",
+            "PublicTest",
+            "--model",
+            "mine.safetensors",
+            "--json",
+            "--report",
+            "out/deep",
+        ],
+    )
+    .done();
+    let report = run.json();
+    for key in [
+        "count",
+        "accuracy",
+        "accuracy_ci95",
+        "balanced_accuracy",
+        "macro_f1",
+        "log_loss",
+        "ece",
+        "labels",
+        "confusion",
+        "per_class",
+        "deduplicated",
+    ] {
+        assert!(!report[key].is_null(), "{key} is missing in {report}");
+    }
+    assert_eq!(report["count"], 21);
+    assert_eq!(report["labels"][3], "happy");
+    let rows = report["confusion"].as_array().unwrap();
+    for row in rows {
+        let sum: u64 = row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum();
+        assert_eq!(sum, 3, "rows are the true class");
+    }
+    let right: u64 = rows.iter().enumerate().map(|(i, row)| row[i].as_u64().unwrap()).sum();
+    assert!((report["accuracy"].as_f64().unwrap() - right as f64 / 21.0).abs() < 1e-12);
+    assert_eq!(report["per_class"][0]["support"], 3);
+    assert_eq!(report["deduplicated"]["count"], 21);
+
+    let inside = folder.path().join("out/deep");
+    let limits = moue_media::Limits::default();
+    for name in ["confusion.png", "reliability.png", "coverage.png"] {
+        assert!(moue_media::read_picture(&inside.join(name), &limits).unwrap().width() > 800, "{name}");
+    }
+    assert_eq!(inside.join("mistakes.png").exists(), right < 21);
+    let written: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(inside.join("report.json")).unwrap()).unwrap();
+    assert_eq!(written, report);
+    let predictions = fs::read_to_string(inside.join("predictions.csv")).unwrap();
+    let header =
+        "picture,label,answer,confidence,right,in_training,angry,disgust,fear,happy,sad,surprise,neutral";
+    assert_eq!(predictions.lines().next(), Some(header));
+    assert_eq!(predictions.lines().count(), 22);
+    // Rows are counted from 0 over the whole file: 42 stand before the first of PublicTest.
+    assert!(predictions.lines().nth(1).unwrap().starts_with("42,angry,"), "{predictions}");
+    let counted = predictions.lines().filter(|line| line.contains(",true,false,")).count();
+    assert_eq!(counted as u64, right);
+}
+
+#[test]
+fn an_evaluation_reads_well_and_leaves_rows_out() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path());
+    fs::write(folder.path().join("out.csv"), "row\n0\n42\n43\n").unwrap();
+    let arguments = ["eval", "data.csv", "--model", "mine.safetensors", "--exclude", "out.csv"];
+    let run = moue(folder.path(), &arguments).done();
+    assert!(
+        run.stdout.starts_with("mine.safetensors on PublicTest of data.csv\n19 pictures, 2 left out\n"),
+        "{}",
+        run.stdout
+    );
+    for words in
+        ["accuracy  ", "balanced accuracy", "macro F1", "log loss", "calibration error", "<- predicted"]
+    {
+        assert!(run.stdout.contains(words), "{words:?} is not in {}", run.stdout);
+    }
+    // On the pictures it learnt from, everything is leaked.
+    let training = ["eval", "data.csv", "--model", "mine.safetensors", "--usage", "training", "--json"];
+    assert_eq!(moue(folder.path(), &training).done().json()["deduplicated"]["count"], 0);
+    let none = ["eval", "data.csv", "--model", "mine.safetensors", "--usage", "PrivateTest"];
+    moue(folder.path(), &none).failed(&["data.csv", "PrivateTest"]);
+}
