@@ -387,6 +387,46 @@ fn a_reader_who_has_seen_enough_ends_it_quietly() {
 }
 
 #[test]
+fn analysis_and_evaluation_read_a_training_picture_alike() {
+    let place = Place::new();
+    let model = moue::embedded_model().unwrap();
+    model.save(place.path("embedded.safetensors"), Precision::F32).unwrap();
+    let mut csv = "emotion,pixels,Usage\n".to_owned();
+    let mut labels = Vec::new();
+    for i in 0..14_usize {
+        let waves =
+            |x: f64, y: f64| 128.0 + 100.0 * (x * (i + 1) as f64 / 20.0).sin() * (y / (i + 2) as f64).cos();
+        let pixels: Vec<u8> = (0..48 * 48).map(|p| waves((p % 48) as f64, (p / 48) as f64) as u8).collect();
+        let text: Vec<String> = pixels.iter().map(u8::to_string).collect();
+        csv.push_str(&format!("{},{},PublicTest\n", i % 7, text.join(" ")));
+        let name = format!("in/{i:02}.png");
+        fs::create_dir_all(place.path("in")).unwrap();
+        moue_media::Grey::from_raw(48, 48, pixels).unwrap().write(&place.path(&name)).unwrap();
+        labels.push(model.card.labels[i % 7].clone());
+    }
+    place.file("rows.csv", csv);
+    let run = place.run(&[
+        "in",
+        "--json",
+        "--no-pictures",
+        "--detector",
+        "none",
+        "--model",
+        "embedded.safetensors",
+    ]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let p = |(record, label): (&Value, &String)| record["faces"][0]["probabilities"][label].as_f64().unwrap();
+    let seen = run.json().iter().zip(&labels).map(p).map(|p| -p.ln()).sum::<f64>() / labels.len() as f64;
+
+    let mut eval = Command::new(env!("CARGO_BIN_EXE_moue"));
+    eval.current_dir(place.0.path()).args(["eval", "rows.csv", "--usage", "PublicTest", "--json"]);
+    let eval = Run::from(eval.args(["--model", "embedded.safetensors"]).output().unwrap());
+    assert_eq!(eval.code, Some(0), "{}", eval.stderr);
+    let measured = eval.json()[0]["log_loss"].as_f64().unwrap();
+    assert!((seen - measured).abs() < 1e-4, "{seen} is not {measured}");
+}
+
+#[test]
 fn faces_of_real_photos_are_found() {
     let Some(shared) = shared() else { return };
     let place = Place::new();
@@ -404,4 +444,27 @@ fn faces_of_real_photos_are_found() {
     assert_eq!(count("fer_no-faces.jpg"), 0);
     assert!(run.stderr.starts_with("moue: faces by "), "{}", run.stderr);
     assert_eq!(place.names("out").len(), run.json().len());
+}
+
+#[test]
+fn the_sample_shows_seven_faces_and_the_clearest_are_read_right() {
+    let place = Place::new();
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/faces.jpg");
+    // The cascade that comes with moue, so that the answer does not depend on what is installed.
+    let cascade = concat!(env!("CARGO_MANIFEST_DIR"), "/../moue-detect/models/lbp_face.xml");
+    let run = place.run(&[sample, "--json", "--no-pictures", "--cascade", cascade]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let record = &run.json()[0];
+    let faces = record["faces"].as_array().unwrap();
+    assert_eq!(faces.len(), 7);
+    for (emotion, x, y) in [("happy", 120.0, 170.0), ("surprise", 600.0, 180.0)] {
+        let holds = |face: &&Value| {
+            let side = |key: &str| face["box"][key].as_f64().unwrap();
+            (side("x")..side("x") + side("width")).contains(&x)
+                && (side("y")..side("y") + side("height")).contains(&y)
+        };
+        let face = faces.iter().find(holds).unwrap();
+        assert_eq!(face["emotion"], emotion);
+        assert!(face["confidence"].as_f64().unwrap() > 0.5, "{face}");
+    }
 }

@@ -141,6 +141,7 @@ mod tests {
     #[test]
     fn the_seed_is_the_reference() {
         let (recipe, _) = named(Path::new("seed")).unwrap();
-        assert_eq!(recipe, Recipe { name: "seed".into(), ..Recipe::default() });
+        let schedule = moue_train::Schedule { rate: 1e-4, ..moue_train::Schedule::default() };
+        assert_eq!(recipe, Recipe { name: "seed".into(), schedule, ..Recipe::default() });
     }
 }
