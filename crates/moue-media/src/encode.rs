@@ -103,7 +103,7 @@ fn write_whole(
         _ => Path::new("."),
     };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".moue-").suffix(".tmp");
+    builder.prefix(".moue-").suffix(".part");
     // Temporary files are private by default; this one becomes the result, which others may read.
     if let Some(permissions) = default_permissions() {
         builder.permissions(permissions);
