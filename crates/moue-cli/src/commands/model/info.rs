@@ -137,6 +137,9 @@ fn write_value(out: &mut String, value: &Value, depth: usize) {
                 let _ = writeln!(out, "{:indent$}{key}", "");
                 write_value(out, value, depth + 1);
             }
+            Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+                let _ = writeln!(out, "{:indent$}{key}: {} entries (--json shows them)", "", items.len());
+            }
             Value::String(text) if text.contains('\n') => {
                 let _ = writeln!(out, "{:indent$}{key}", "");
                 for line in text.lines() {
