@@ -9,6 +9,7 @@ mod kernels;
 mod lowering;
 mod pool;
 mod simd;
+mod team;
 mod training;
 
 pub use simd::Level;
