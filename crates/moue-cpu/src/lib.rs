@@ -7,6 +7,7 @@
 mod inference;
 mod kernels;
 mod lowering;
+pub mod peak;
 mod pool;
 mod simd;
 mod training;
