@@ -10,6 +10,7 @@ mod lowering;
 pub mod peak;
 mod pool;
 mod simd;
+mod team;
 mod training;
 
 pub use simd::Level;
