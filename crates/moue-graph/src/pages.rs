@@ -4,11 +4,24 @@
 //! microsecond on a virtual machine, which for the weights of a network is longer than it takes to read them. Large
 //! pages (2 MiB) cost a thousandth of that, and less time in the processor's address tables ever after.
 
+use std::hint::black_box;
+
 /// A vector of zeros, in large pages where the system has them and it is long enough to fill some.
 pub fn zeroed(count: usize) -> Vec<f32> {
     let mut values = vec![0.0; count];
     advise(&mut values);
     values
+}
+
+/// Lets the next `bytes` bytes that the main thread takes lie in large pages, in blocks of any size. For a program to
+/// call when it starts; the memory itself is only taken when it is used.
+///
+/// It rests on how glibc's allocator works, and does nothing with others: once a block of up to 32 MiB was freed, blocks
+/// of that size are no longer taken from the system and given back one by one; and what it keeps stays as advised.
+pub fn reserve(bytes: usize) {
+    const KEPT: usize = 31 << 20;
+    drop(black_box(Vec::<u8>::with_capacity(KEPT)));
+    drop(black_box(zeroed(bytes.min(KEPT) / size_of::<f32>())));
 }
 
 #[cfg(target_os = "linux")]
@@ -36,7 +49,19 @@ fn advise(_: &mut [f32]) {}
 
 #[cfg(test)]
 mod tests {
-    use super::zeroed;
+    use super::{reserve, zeroed};
+
+    #[test]
+    fn memory_from_a_reserve_is_zero_where_it_must_be() {
+        reserve(24 << 20);
+        for count in [1000, 600_000, 5_000_000] {
+            let mut values = vec![0.0_f32; count];
+            assert!(values.iter().all(|&v| v == 0.0));
+            values.fill(1.5);
+        }
+        reserve(0);
+        reserve(usize::MAX);
+    }
 
     #[test]
     fn zeros_of_any_length_can_be_written() {
