@@ -8,6 +8,7 @@ mod aligned;
 mod inference;
 mod kernels;
 mod lowering;
+pub mod peak;
 mod pool;
 mod simd;
 mod team;

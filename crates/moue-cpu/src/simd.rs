@@ -66,6 +66,15 @@ impl Level {
         levels
     }
 
+    /// As the environment variable `MOUE_SIMD` names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Portable => "portable",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+        }
+    }
+
     /// The level in use: the best available, or the one named in the environment variable
     /// `MOUE_SIMD` (`portable`, `avx2`, `avx512`) where this processor has it.
     pub fn current() -> Level {
