@@ -28,13 +28,19 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(graph: &Graph, weights: &Weights, options: &InferenceOptions) -> Result<Self> {
+    /// With `bf16`, products are of bf16 and activations are stored so; the processor must have them.
+    pub(crate) fn new(
+        graph: &Graph,
+        weights: &Weights,
+        options: &InferenceOptions,
+        bf16: bool,
+    ) -> Result<Self> {
         if options.max_batch == 0 {
             return Err(Error::Parameter("a batch holds at least one picture".into()));
         }
         weights.check(graph)?;
         let level = Level::current();
-        let plan = Plan::new(level, &lower(graph)?, &graph.parameters(), weights, options.max_batch)?;
+        let plan = Plan::new(level, &lower(graph)?, &graph.parameters(), weights, options.max_batch, bf16)?;
         let team = Team::new(options.threads)?;
         let arenas = (0..team.len().min(options.max_batch)).map(|_| Aligned::zeros(plan.arena)).collect();
         let scratch = (0..team.len()).map(|_| Aligned::zeros(plan.scratch)).collect();

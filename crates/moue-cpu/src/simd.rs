@@ -4,12 +4,18 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_bf16;
+mod element;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(not(target_arch = "aarch64"))]
 mod portable;
 mod vector;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512_bf16::Pairs;
+pub(crate) use element::{Bf16, Element};
 pub(crate) use vector::Vector;
 
 use std::sync::OnceLock;
@@ -30,6 +36,19 @@ pub enum Level {
     Avx2,
     /// x86-64 with AVX-512F.
     Avx512,
+}
+
+/// Whether products of bf16 can be computed: AVX-512 with its BF16 extension, and no lower level asked
+/// for by `MOUE_SIMD`.
+pub(crate) fn has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        Level::current() == Level::Avx512 && std::arch::is_x86_feature_detected!("avx512bf16")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
 }
 
 impl Level {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an unmet expectation fails the test")]
 
-use moue_cpu::CpuEngine;
+use moue_cpu::{Bf16Engine, CpuEngine};
 use moue_graph::engine::{Engine, InferenceOptions, Optimizer, TrainingOptions};
 use moue_graph::{Activation, Head, Op, Padding, Tensor, Weights, attach_head, backbones};
 
@@ -188,6 +188,35 @@ fn plans_of_random_graphs_give_the_logits_of_the_unfused_network() {
                 assert!((a - b).abs() <= 3e-5 * (1.0 + spread), "graph {seed}: {a} and {b}, {graph:#?}");
             }
             assert_eq!(*first.get_or_insert_with(|| planned.clone()), planned, "graph {seed}");
+        }
+    }
+}
+
+#[test]
+fn bf16_stays_near_f32_and_does_not_depend_on_threads() {
+    let Ok(engine) = Bf16Engine::new() else {
+        eprintln!("SKIPPED: this processor does not multiply bf16");
+        return;
+    };
+    let networks = (0..60).map(random_graph).chain([network(48), network(33)]);
+    for (at, (graph, weights)) in networks.enumerate() {
+        let (count, one) = (1 + at % 6, graph.input_shape().iter().product::<usize>());
+        let classes = graph.output_shape()[0];
+        let x: Vec<f32> = (0..count * one).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.3).collect();
+        let answers = |engine: &dyn Engine, threads: usize| {
+            let options = InferenceOptions { max_batch: count, threads };
+            let mut session = engine.inference(&graph, &weights, &options).unwrap();
+            let mut out = vec![0.0; count * classes];
+            session.logits(&x, count, &mut out).unwrap();
+            out
+        };
+        let (wide, half) = (answers(&CpuEngine, 1), answers(&engine, 1));
+        let spread = wide.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        for (a, b) in wide.iter().zip(&half) {
+            assert!((a - b).abs() <= 0.03 * (0.1 + spread), "network {at}: {a} in f32, {b} in bf16");
+        }
+        for threads in [2, 5] {
+            assert_eq!(half, answers(&engine, threads), "network {at}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::Level;
 use crate::kernels::Window;
-use crate::kernels::depthwise_rows::{DepthwiseKernel, MAX_SIDE, RowTarget, Rows, row};
+use crate::kernels::depthwise_rows::{DepthwiseKernel, MAX_SIDE, Row, RowTarget, Rows};
 use crate::kernels::product::{Convolution, Target};
 
 /// Channels of a group where no convolution decides.
@@ -97,14 +97,15 @@ impl Depthwise {
     ///
     /// # Safety
     ///
-    /// `input` holds a picture (of the producer's input where there is one), `output` has room for one,
+    /// `input` holds a picture (of the producer's input where there is one, else of f32), `output` has room
+    /// for one,
     /// nothing else accesses the group's channels of those rows meanwhile, and `level` is that of the
     /// session.
-    pub unsafe fn run(
+    pub unsafe fn run<E: Row>(
         &self,
         level: Level,
         input: *const f32,
-        output: *mut f32,
+        output: *mut E,
         group: usize,
         rows: Range<usize>,
         scratch: &mut [f32],
@@ -148,7 +149,7 @@ impl Depthwise {
             unsafe {
                 let base = output.add(y * w.output[1] * channels + self.firsts[group]);
                 let target = RowTarget { base, pixels: w.output[1], pixel_stride: channels };
-                row(level, &self.kernel, group, &under, target, self.bounds);
+                E::row(level, &self.kernel, group, &under, target, self.bounds);
             }
         }
     }

@@ -44,8 +44,10 @@ pub(super) struct Step {
 pub(super) struct Place {
     /// Index of the first value in the arena; the pictures themselves stand with the caller.
     pub start: Option<usize>,
-    /// Values of one picture.
+    /// Space of one picture, in f32.
     pub len: usize,
+    /// Whether the values are bf16, two of them in the space of one f32.
+    pub half: bool,
     /// Whether several pictures stand side by side.
     pub grouped: bool,
 }
@@ -65,6 +67,22 @@ pub(super) struct Plan {
     pub output: Place,
 }
 
+/// The values of a node.
+#[derive(Clone, Copy)]
+struct Values {
+    /// Of one picture.
+    len: usize,
+    /// Whether they are stored as bf16.
+    half: bool,
+}
+
+impl Values {
+    /// Space in f32.
+    fn space(self) -> usize {
+        if self.half { self.len / 2 } else { self.len }
+    }
+}
+
 /// A step before places are given out: nodes instead of places.
 struct Draft {
     action: Action,
@@ -80,17 +98,24 @@ impl Plan {
         specs: &[ParameterSpec],
         weights: &Weights,
         max_batch: usize,
+        bf16: bool,
     ) -> Result<Self> {
         let works = Works::new(lowered, specs, weights)?;
-        let mut len: Vec<usize> = lowered.nodes.iter().map(|n| n.len()).collect();
+        // Pairs of channels need an even number of them.
+        let mut nodes: Vec<Values> = lowered
+            .nodes
+            .iter()
+            .map(|n| Values { len: n.len(), half: bf16 && n.channels().is_multiple_of(2) })
+            .collect();
         let group = max_batch.min(GROUP);
         let output = works.output;
-        let drafts = fuse(level, works, &mut len, group);
-        Ok(Self::place(drafts, &len, output, group))
+        let drafts = fuse(level, works, &mut nodes, group);
+        Ok(Self::place(drafts, &nodes, output, group))
     }
 
     /// Gives each node's values a place that nothing else needs at the time.
-    fn place(drafts: Vec<Draft>, len: &[usize], output: NodeId, group: usize) -> Self {
+    fn place(drafts: Vec<Draft>, nodes: &[Values], output: NodeId, group: usize) -> Self {
+        let len: Vec<usize> = nodes.iter().map(|n| n.space()).collect();
         let bytes = |draft: &Draft| {
             4 * group * (len[draft.output] + draft.inputs.iter().map(|&i| len[i]).sum::<usize>())
         };
@@ -121,8 +146,10 @@ impl Plan {
             }
         }
         let mut taken: Vec<(Range<usize>, (usize, usize))> = Vec::new();
-        let mut places: Vec<Place> =
-            len.iter().map(|&len| Place { start: None, len, grouped: true }).collect();
+        let mut places: Vec<Place> = nodes
+            .iter()
+            .map(|n| Place { start: None, len: n.space(), half: n.half, grouped: true })
+            .collect();
         let mut arena = 0;
         for node in 1..len.len() {
             let Some((first, last, grouped)) = life[node] else { continue };
@@ -142,7 +169,7 @@ impl Plan {
             }
             taken.push((start..start + size, (first, last)));
             arena = arena.max(start + size);
-            places[node] = Place { start: Some(start), len: len[node], grouped };
+            places[node] = Place { start: Some(start), grouped, ..places[node] };
         }
         let scratch = drafts
             .iter()
@@ -165,9 +192,9 @@ impl Plan {
     }
 }
 
-/// Turns works into steps: packs weights, lets a depthwise convolution make its own input, and lets a
-/// convolution add what is added to it. Nodes for padded inputs are appended to `len`.
-fn fuse(level: Level, works: Works, len: &mut Vec<usize>, group: usize) -> Vec<Draft> {
+/// Turns works into steps and decides which nodes that may be bf16 (`half`) are: packs weights, lets a depthwise convolution make its own input, and lets a
+/// convolution add what is added to it. Nodes for padded inputs are appended.
+fn fuse(level: Level, works: Works, nodes: &mut Vec<Values>, group: usize) -> Vec<Draft> {
     let Works { mut works, inputs, output } = works;
     let mut readers = vec![0usize; works.len()];
     for (id, work) in works.iter().enumerate() {
@@ -201,6 +228,11 @@ fn fuse(level: Level, works: Works, len: &mut Vec<usize>, group: usize) -> Vec<D
             swallowed[from] = readers[from] == 1 && is_conv(&works[from]) && residual[from].is_none();
         }
     }
+    let even: Vec<bool> = nodes.iter().map(|n| n.half).collect();
+    let half = halves(&works, &inputs, &residual, &swallowed, &even, output);
+    for (node, half) in nodes.iter_mut().zip(half) {
+        node.half = half;
+    }
 
     let mut drafts = Vec::new();
     let mut producers: Vec<Option<(Convolution, NodeId)>> = works.iter().map(|_| None).collect();
@@ -208,14 +240,23 @@ fn fuse(level: Level, works: Works, len: &mut Vec<usize>, group: usize) -> Vec<D
         let Some(work) = works[id].take() else { continue };
         match work {
             Work::Conv { window, kernel, bias, bounds } => {
-                let (inner, input) = padded(&window, inputs[id][0], len, &mut drafts);
+                let (mut inner, input) = padded(&window, inputs[id][0], nodes, &mut drafts);
+                let paired = nodes[input].half;
+                if paired {
+                    // Two channels are read as one.
+                    inner.input[2] /= 2;
+                }
                 // A product works on rows of one picture, or on all pixels at once where each stands alone.
                 let pixels = if window.is_pointwise() {
                     if swallowed[id] { inner.output[1] } else { group * inner.output[0] * inner.output[1] }
                 } else {
                     inner.output[1]
                 };
-                let panels = Panels::new(level, &kernel, &bias, pixels);
+                let panels = if paired {
+                    Panels::paired(level, &kernel, &bias, pixels)
+                } else {
+                    Panels::new(level, &kernel, &bias, pixels)
+                };
                 let conv = Convolution { window: inner, panels, bounds };
                 if swallowed[id] {
                     producers[id] = Some((conv, input));
@@ -260,18 +301,73 @@ fn fuse(level: Level, works: Works, len: &mut Vec<usize>, group: usize) -> Vec<D
     drafts
 }
 
+/// Which nodes are stored as bf16: those that convolutions make from bf16, or depthwise ones from anything, and
+/// that only convolutions without borders or a mean over pixels read. All else stays f32, dense layers too,
+/// whose few multiplications are not worth the rounding.
+fn halves(
+    works: &[Option<Work>],
+    inputs: &[Vec<NodeId>],
+    residual: &[Option<(NodeId, NodeId)>],
+    swallowed: &[bool],
+    even: &[bool],
+    output: NodeId,
+) -> Vec<bool> {
+    let mut half = even.to_vec();
+    half[0] = false;
+    half[output] = false;
+    // Each pass may take nodes away, never add any, so this ends.
+    loop {
+        let before = half.clone();
+        for (id, work) in works.iter().enumerate() {
+            match work {
+                None => {}
+                Some(Work::Conv { window: w, .. }) => {
+                    let from = inputs[id][0];
+                    half[from] &= padded_input(w) == w.input;
+                    if let Some((early, sum)) = residual[id] {
+                        half[sum] &= half[from] && half[early];
+                        half[early] &= half[sum];
+                    } else {
+                        half[id] &= half[from] && !swallowed[id];
+                    }
+                }
+                Some(Work::Depthwise { .. }) => {
+                    let from = inputs[id][0];
+                    half[from] &= swallowed[from];
+                }
+                Some(Work::Pool) => half[id] = false,
+                Some(_) => {
+                    half[id] = false;
+                    inputs[id].iter().for_each(|&i| half[i] = false);
+                }
+            }
+        }
+        if half == before {
+            return half;
+        }
+    }
+}
+
+/// Sides of a convolution's input with the borders it reads.
+fn padded_input(w: &Window) -> [usize; 3] {
+    let side = |axis: usize| {
+        let reach = (w.output[axis] - 1) * w.strides[axis] + w.kernel[axis];
+        reach.max(w.input[axis] + w.before[axis])
+    };
+    [side(0), side(1), w.input[2]]
+}
+
 /// The window over an input that includes the borders, and the node that holds it; the step that makes
 /// it is added where there are borders.
-fn padded(w: &Window, input: NodeId, len: &mut Vec<usize>, drafts: &mut Vec<Draft>) -> (Window, NodeId) {
-    let side = |axis: usize| (w.output[axis] - 1) * w.strides[axis] + w.kernel[axis];
-    let whole = [side(0).max(w.input[0] + w.before[0]), side(1).max(w.input[1] + w.before[1]), w.input[2]];
+fn padded(w: &Window, input: NodeId, nodes: &mut Vec<Values>, drafts: &mut Vec<Draft>) -> (Window, NodeId) {
+    let whole = padded_input(w);
     if whole == w.input {
         return (*w, input);
     }
     let inner = Window { input: whole, before: [0, 0], ..*w };
     let pad = Window { output: whole, kernel: [1, 1], strides: [1, 1], ..*w };
-    let node = len.len();
-    len.push(pad.output_len());
+    let node = nodes.len();
+    nodes.push(Values { len: pad.output_len(), half: false });
     drafts.push(Draft {
         action: Action::Plain(Work::Pad { window: pad }),
         inputs: vec![input],

@@ -7,8 +7,10 @@ use super::plan::{Action, Place, Plan, Step};
 use super::works::Work;
 use crate::Level;
 use crate::kernels::activation::{add, clamp};
-use crate::kernels::product::{Convolution, Target};
+use crate::kernels::depthwise_rows::Row;
+use crate::kernels::product::{Convolution, Sink, Target};
 use crate::kernels::{layout, pooling};
+use crate::simd::Bf16;
 
 /// Multiplications below which handing a piece to another thread costs more than it saves.
 const WORTH_A_TASK: usize = 1 << 15;
@@ -145,23 +147,27 @@ impl Step {
         // SAFETY: the caller's contract, handed on.
         unsafe {
             match &self.action {
-                Action::Convolve(conv) => self.convolve(conv, level, memory, pictures, task, tasks),
+                Action::Convolve(conv) if self.output.half => {
+                    self.convolve::<Bf16>(conv, level, memory, pictures, task, tasks);
+                }
+                Action::Convolve(conv) => self.convolve::<f32>(conv, level, memory, pictures, task, tasks),
+                Action::Depthwise(step) if self.output.half => {
+                    self.depthwise::<Bf16>(step, level, memory, pictures, task, tasks, scratch);
+                }
                 Action::Depthwise(step) => {
-                    let bands = bands(step, pictures.len(), tasks);
-                    for unit in share(pictures.len() * bands * step.groups(), task, tasks) {
-                        let (rows, group) = (unit / step.groups(), unit % step.groups());
-                        let (picture, band) = (rows / bands, rows % bands);
-                        let rows = share(step.height(), band, bands);
-                        let input = memory.at(self.inputs[0], pictures.start + picture, 1);
-                        let output = memory.at(self.output, pictures.start + picture, 1);
-                        let scratch = scratch.slice(0, step.scratch());
-                        step.run(level, input, output, group, rows, scratch);
-                    }
+                    self.depthwise::<f32>(step, level, memory, pictures, task, tasks, scratch);
                 }
                 Action::Plain(work) => {
                     for picture in pictures {
                         let out = memory.at(self.output, picture, 1);
                         let out = std::slice::from_raw_parts_mut(out, self.output.len);
+                        if let (Work::Pool, Place { half: true, len, .. }) = (work, self.inputs[0]) {
+                            let from: *const Bf16 = memory.at(self.inputs[0], picture, 1).cast();
+                            let wide: Vec<f32> =
+                                std::slice::from_raw_parts(from, 2 * len).iter().map(|v| v.widen()).collect();
+                            pooling::global_average(&wide, out);
+                            continue;
+                        }
                         let inputs = self.inputs.iter().map(|place| {
                             let from: *const f32 = memory.at(*place, picture, 1);
                             std::slice::from_raw_parts(from, place.len)
@@ -176,7 +182,36 @@ impl Step {
     /// # Safety
     ///
     /// As for [`Step::run`].
-    unsafe fn convolve(
+    #[allow(clippy::too_many_arguments, reason = "those of `run`")]
+    unsafe fn depthwise<E: Row>(
+        &self,
+        step: &Depthwise,
+        level: Level,
+        memory: Memory,
+        pictures: Range<usize>,
+        task: usize,
+        tasks: usize,
+        scratch: Arena,
+    ) {
+        // SAFETY: rows and channels of different tasks differ; all lie within the places.
+        unsafe {
+            let bands = bands(step, pictures.len(), tasks);
+            for unit in share(pictures.len() * bands * step.groups(), task, tasks) {
+                let (rows, group) = (unit / step.groups(), unit % step.groups());
+                let (picture, band) = (rows / bands, rows % bands);
+                let rows = share(step.height(), band, bands);
+                let input = memory.at(self.inputs[0], pictures.start + picture, 1);
+                let output = memory.at(self.output, pictures.start + picture, 1).cast::<E>();
+                let scratch = scratch.slice(0, step.scratch());
+                step.run(level, input, output, group, rows, scratch);
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Step::run`].
+    unsafe fn convolve<E: Sink>(
         &self,
         conv: &Convolution,
         level: Level,
@@ -202,14 +237,15 @@ impl Step {
         // SAFETY: pixels and channels of different tasks differ; all lie within the places.
         unsafe {
             let input = memory.at(self.inputs[0], pictures.start, count);
-            let output = memory.at(self.output, pictures.start, count);
-            let added = self.residual.map(|place| memory.at(place, pictures.start, count));
+            let output = memory.at(self.output, pictures.start, count).cast::<E>();
+            let added = self.residual.map(|place| memory.at(place, pictures.start, count).cast::<E>());
             let target = |pixel: usize| Target {
                 base: output.add(pixel * channels + first),
                 width: row,
                 pixel_stride: channels,
                 row_stride: row * channels,
-                residual: added.map_or(std::ptr::null(), |from| from.add(pixel * channels + first)),
+                residual: added
+                    .map_or(std::ptr::null(), |from| from.add(pixel * channels + first).cast_const()),
             };
             if w.is_pointwise() {
                 conv.pixels(level, input, pixels, range, target);

@@ -2,7 +2,7 @@
 
 use crate::Level;
 use crate::aligned::Aligned;
-use crate::simd::{Vector, at_registers};
+use crate::simd::{Bf16, Element, Vector, at_registers};
 
 /// Largest kernel side.
 pub(crate) const MAX_SIDE: usize = 8;
@@ -74,26 +74,26 @@ pub(crate) type Rows = [*const f32; MAX_SIDE];
 
 /// One output row of a group of channels.
 #[derive(Clone, Copy)]
-pub(crate) struct RowTarget {
-    pub base: *mut f32,
+pub(crate) struct RowTarget<E = f32> {
+    pub base: *mut E,
     pub pixels: usize,
     pub pixel_stride: usize,
 }
 
 #[inline(always)]
-unsafe fn row_body<V: Vector>(
+unsafe fn row_body<V: Vector, E: Element>(
     kernel: &DepthwiseKernel,
     group: usize,
     rows: &Rows,
-    target: RowTarget,
+    target: RowTarget<E>,
     bounds: (f32, f32),
 ) {
     // SAFETY: the caller's contract; a kernel of 3x3 has three rows.
     unsafe {
         match (kernel.sides, kernel.strides[1]) {
-            ([3, 3], 1) => channels::<V, 3, 1>(kernel, group, rows, target, bounds),
-            ([3, 3], 2) => channels::<V, 3, 2>(kernel, group, rows, target, bounds),
-            _ => channels::<V, 0, 0>(kernel, group, rows, target, bounds),
+            ([3, 3], 1) => channels::<V, E, 3, 1>(kernel, group, rows, target, bounds),
+            ([3, 3], 2) => channels::<V, E, 3, 2>(kernel, group, rows, target, bounds),
+            _ => channels::<V, E, 0, 0>(kernel, group, rows, target, bounds),
         }
     }
 }
@@ -101,11 +101,11 @@ unsafe fn row_body<V: Vector>(
 /// Walks over the channels a register at a time. `K` and `S` are the side and step of a square kernel
 /// known at compile time, or 0 for any.
 #[inline(always)]
-unsafe fn channels<V: Vector, const K: usize, const S: usize>(
+unsafe fn channels<V: Vector, E: Element, const K: usize, const S: usize>(
     kernel: &DepthwiseKernel,
     group: usize,
     rows: &Rows,
-    target: RowTarget,
+    target: RowTarget<E>,
     bounds: (f32, f32),
 ) {
     let group = kernel.groups[group];
@@ -113,15 +113,15 @@ unsafe fn channels<V: Vector, const K: usize, const S: usize>(
         let mut x = 0;
         while x + PIXELS <= target.pixels {
             // SAFETY: the caller's contract.
-            unsafe { pixels::<V, K, S, PIXELS>(kernel, group, c, rows, x, target, bounds) };
+            unsafe { pixels::<V, E, K, S, PIXELS>(kernel, group, c, rows, x, target, bounds) };
             x += PIXELS;
         }
         // SAFETY: as above.
         unsafe {
             match target.pixels - x {
-                1 => pixels::<V, K, S, 1>(kernel, group, c, rows, x, target, bounds),
-                2 => pixels::<V, K, S, 2>(kernel, group, c, rows, x, target, bounds),
-                3 => pixels::<V, K, S, 3>(kernel, group, c, rows, x, target, bounds),
+                1 => pixels::<V, E, K, S, 1>(kernel, group, c, rows, x, target, bounds),
+                2 => pixels::<V, E, K, S, 2>(kernel, group, c, rows, x, target, bounds),
+                3 => pixels::<V, E, K, S, 3>(kernel, group, c, rows, x, target, bounds),
                 _ => {}
             }
         }
@@ -129,13 +129,13 @@ unsafe fn channels<V: Vector, const K: usize, const S: usize>(
 }
 
 #[inline(always)]
-unsafe fn pixels<V: Vector, const K: usize, const S: usize, const P: usize>(
+unsafe fn pixels<V: Vector, E: Element, const K: usize, const S: usize, const P: usize>(
     kernel: &DepthwiseKernel,
     group: Group,
     c: usize,
     rows: &Rows,
     x: usize,
-    target: RowTarget,
+    target: RowTarget<E>,
     bounds: (f32, f32),
 ) {
     let [height, width] = if K > 0 { [K, K] } else { kernel.sides };
@@ -159,17 +159,60 @@ unsafe fn pixels<V: Vector, const K: usize, const S: usize, const P: usize>(
         let lanes = group.channels - c;
         for (p, sum) in sums.iter().enumerate() {
             let y = sum.max(low).min(high);
-            let at = target.base.add((x + p) * target.pixel_stride + c);
+            let at = (x + p) * target.pixel_stride + c;
             if lanes >= V::LANES {
-                y.store(at);
+                E::store(target.base, at, y);
             } else {
-                y.store_first(at, lanes);
+                E::store_first(target.base, at, y, lanes);
             }
         }
     }
 }
 
+#[inline(always)]
+unsafe fn wide_body<V: Vector>(
+    kernel: &DepthwiseKernel,
+    group: usize,
+    rows: &Rows,
+    target: RowTarget,
+    bounds: (f32, f32),
+) {
+    // SAFETY: the caller's contract.
+    unsafe { row_body::<V, f32>(kernel, group, rows, target, bounds) }
+}
+
 at_registers! {
+    /// [`Row::row`] to f32.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    fn wide = wide_body(kernel: &DepthwiseKernel, group: usize, rows: &Rows, target: RowTarget, bounds: (f32, f32))
+}
+
+#[inline(always)]
+unsafe fn narrow_body<V: Vector>(
+    kernel: &DepthwiseKernel,
+    group: usize,
+    rows: &Rows,
+    target: RowTarget<Bf16>,
+    bounds: (f32, f32),
+) {
+    // SAFETY: the caller's contract.
+    unsafe { row_body::<V, Bf16>(kernel, group, rows, target, bounds) }
+}
+
+at_registers! {
+    /// [`Row::row`] to bf16.
+    ///
+    /// # Safety
+    ///
+    /// As there.
+    fn narrow = narrow_body(kernel: &DepthwiseKernel, group: usize, rows: &Rows, target: RowTarget<Bf16>, bounds: (f32, f32))
+}
+
+/// What a depthwise convolution can be written as.
+pub(crate) trait Row: Element {
     /// One output row of one group of channels: `clamp(sum over taps + bias)`.
     ///
     /// # Safety
@@ -177,11 +220,40 @@ at_registers! {
     /// Each of the kernel's rows can be read from its pointer for all taps of all pixels of the target
     /// (pixels lie [`DepthwiseKernel::padded`] values apart), the target's channels can be written,
     /// nothing else accesses them meanwhile, and `level` is the one the kernel was packed for.
-    fn row = row_body(
+    unsafe fn row(
+        level: Level,
+        kernel: &DepthwiseKernel,
+        group: usize,
+        rows: &Rows,
+        target: RowTarget<Self>,
+        bounds: (f32, f32),
+    );
+}
+
+impl Row for f32 {
+    unsafe fn row(
+        level: Level,
         kernel: &DepthwiseKernel,
         group: usize,
         rows: &Rows,
         target: RowTarget,
         bounds: (f32, f32),
-    )
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { wide(level, kernel, group, rows, target, bounds) }
+    }
+}
+
+impl Row for Bf16 {
+    unsafe fn row(
+        level: Level,
+        kernel: &DepthwiseKernel,
+        group: usize,
+        rows: &Rows,
+        target: RowTarget<Self>,
+        bounds: (f32, f32),
+    ) {
+        // SAFETY: the caller's contract.
+        unsafe { narrow(level, kernel, group, rows, target, bounds) }
+    }
 }

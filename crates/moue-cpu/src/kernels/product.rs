@@ -11,7 +11,7 @@
 use super::Window;
 use crate::Level;
 use crate::aligned::Aligned;
-use crate::simd::{Vector, at_registers};
+use crate::simd::{Bf16, Element, Vector, at_registers};
 
 /// Most registers of output channels in a tile.
 const MAX_VECTORS: usize = 4;
@@ -40,6 +40,7 @@ pub(crate) struct Panel {
 /// Weights `[depth, columns]` packed panel by panel for one level, with their bias.
 pub(crate) struct Panels {
     depth: usize,
+    paired: bool,
     panels: Vec<Panel>,
     weights: Aligned,
     bias: Aligned,
@@ -66,8 +67,13 @@ impl Panels {
             first += panel.columns;
             panels.push(panel);
         }
-        let mut packed =
-            Self { depth, panels, weights: Aligned::zeros(weights_at), bias: Aligned::zeros(bias_at) };
+        let mut packed = Self {
+            depth,
+            paired: false,
+            panels,
+            weights: Aligned::zeros(weights_at),
+            bias: Aligned::zeros(bias_at),
+        };
         for panel in &packed.panels {
             let width = panel.vectors * lanes;
             for (row, out) in
@@ -81,6 +87,21 @@ impl Panels {
         packed
     }
 
+    /// Packs weights of even depth rounded to bf16, two rows in the space of one: sums then read pairs of
+    /// bf16 as well. An error of the caller where [`crate::simd::has_bf16`] does not hold.
+    pub fn paired(level: Level, weights: &[f32], bias: &[f32], pixels: usize) -> Self {
+        assert!(crate::simd::has_bf16(), "products of bf16 need AVX512-BF16");
+        let columns = bias.len();
+        let words: Vec<f32> = weights
+            .chunks_exact(2 * columns)
+            .flat_map(|rows| {
+                let (even, odd) = rows.split_at(columns);
+                even.iter().zip(odd).map(|(even, odd)| pair(*even, *odd))
+            })
+            .collect();
+        Self { paired: true, ..Self::new(level, &words, bias, pixels) }
+    }
+
     /// The panels, in the order of their channels.
     pub fn panels(&self) -> &[Panel] {
         &self.panels
@@ -90,6 +111,11 @@ impl Panels {
     pub fn depth(&self) -> usize {
         self.depth
     }
+}
+
+/// Two values of bf16 in the bits of one f32, the first in the lower half.
+fn pair(first: f32, second: f32) -> f32 {
+    f32::from_bits(u32::from(Bf16::new(second).0) << 16 | u32::from(Bf16::new(first).0))
 }
 
 /// How many registers each panel takes, for `vectors` registers of columns in all: the split that
@@ -130,16 +156,16 @@ pub(crate) struct Source {
 
 /// Where the pixels of a product are written: rows of `width` pixels.
 #[derive(Clone, Copy)]
-pub(crate) struct Target {
-    pub base: *mut f32,
+pub(crate) struct Target<E = f32> {
+    pub base: *mut E,
     pub width: usize,
     pub pixel_stride: usize,
     pub row_stride: usize,
     /// Values added before the clamp, laid out as the target; null for none.
-    pub residual: *const f32,
+    pub residual: *const E,
 }
 
-impl Target {
+impl<E> Target<E> {
     /// How far pixel `p` lies from the base.
     #[inline(always)]
     fn offset(&self, p: usize) -> usize {
@@ -150,14 +176,20 @@ impl Target {
     }
 }
 
-/// Runs the body for `$i` in `0..$n`, `$n` a constant of at most 12, as straight-line code: a loop that
-/// the compiler unrolls late keeps the sums of a tile in memory.
+/// Runs the body for `$i` in `0..$n` as straight-line code: a loop that the compiler unrolls late keeps
+/// the sums of a tile in memory. `$n` is a constant of at most 12.
+macro_rules! for_rows {
+    ($i:ident < $n:expr, $body:expr) => { unrolled!($i < $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11) };
+}
+
+/// The same for registers of channels: `$n` is at most [`MAX_VECTORS`].
+macro_rules! for_vectors {
+    ($i:ident < $n:expr, $body:expr) => { unrolled!($i < $n, $body, 0 1 2 3) };
+}
+
 macro_rules! unrolled {
-    ($i:ident < $n:expr, $body:expr) => {
-        unrolled!($i < $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11)
-    };
     ($i:ident < $n:expr, $body:expr, $($value:literal)*) => {
-        $(if $value < $n {
+        $(if const { $value < $n } {
             let $i: usize = $value;
             $body;
         })*
@@ -167,13 +199,13 @@ macro_rules! unrolled {
 /// One tile: `R` pixels from `pixel` on, `N` registers of channels.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "plain buffers in, plain buffers out")]
-unsafe fn tile<V: Vector, const R: usize, const N: usize>(
+unsafe fn tile<V: Vector, E: Element, const R: usize, const N: usize>(
     source: &Source,
     depth: usize,
     pixel: usize,
     weights: *const f32,
     bias: *const f32,
-    target: &Target,
+    target: &Target<E>,
     columns: usize,
     bounds: (f32, f32),
 ) {
@@ -181,9 +213,9 @@ unsafe fn tile<V: Vector, const R: usize, const N: usize>(
     // are whole panels.
     unsafe {
         let mut sums = [[V::splat(0.0); N]; R];
-        unrolled!(n < N, {
+        for_vectors!(n < N, {
             let b = V::load(bias.add(n * V::LANES));
-            unrolled!(r < R, sums[r][n] = b);
+            for_rows!(r < R, sums[r][n] = b);
         });
         let mut weights = weights;
         let stride = source.pixel_stride;
@@ -195,11 +227,11 @@ unsafe fn tile<V: Vector, const R: usize, const N: usize>(
             let mut fourth = first.wrapping_add(9 * stride);
             for _ in 0..depth {
                 let mut w = [V::splat(0.0); N];
-                unrolled!(n < N, w[n] = V::load(weights.add(n * V::LANES)));
-                unrolled!(r < R, {
+                for_vectors!(n < N, w[n] = V::load(weights.add(n * V::LANES)));
+                for_rows!(r < R, {
                     let start = [first, second, third, fourth][r / 3];
                     let x = V::splat(*start.add(r % 3 * stride));
-                    unrolled!(n < N, sums[r][n] = x.mul_add(w[n], sums[r][n]));
+                    for_vectors!(n < N, sums[r][n] = x.mul_add(w[n], sums[r][n]));
                 });
                 weights = weights.add(N * V::LANES);
                 first = first.wrapping_add(1);
@@ -212,24 +244,27 @@ unsafe fn tile<V: Vector, const R: usize, const N: usize>(
         // Only the last register of a panel can be partly used.
         let rest = columns - (N - 1) * V::LANES;
         if !target.residual.is_null() {
-            unrolled!(r < R, {
-                let from = target.residual.add(target.offset(pixel + r));
-                unrolled!(n < N, {
-                    let from = from.add(n * V::LANES);
-                    let added =
-                        if n + 1 < N || rest == V::LANES { V::load(from) } else { V::load_first(from, rest) };
+            for_rows!(r < R, {
+                let offset = target.offset(pixel + r);
+                for_vectors!(n < N, {
+                    let at = offset + n * V::LANES;
+                    let added: V = if n + 1 < N || rest == V::LANES {
+                        E::load(target.residual, at)
+                    } else {
+                        E::load_first(target.residual, at, rest)
+                    };
                     sums[r][n] = sums[r][n].add(added);
                 });
             });
         }
-        unrolled!(r < R, {
-            let to = target.base.add(target.offset(pixel + r));
-            unrolled!(n < N, {
-                let (to, y) = (to.add(n * V::LANES), sums[r][n].max(low).min(high));
+        for_rows!(r < R, {
+            let offset = target.offset(pixel + r);
+            for_vectors!(n < N, {
+                let (at, y) = (offset + n * V::LANES, sums[r][n].max(low).min(high));
                 if n + 1 < N || rest == V::LANES {
-                    y.store(to);
+                    E::store(target.base, at, y);
                 } else {
-                    y.store_first(to, rest);
+                    E::store_first(target.base, at, y, rest);
                 }
             });
         });
@@ -239,13 +274,13 @@ unsafe fn tile<V: Vector, const R: usize, const N: usize>(
 /// All pixels of one panel, in tiles of nearly the same number of pixels.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "plain buffers in, plain buffers out")]
-unsafe fn tiles<V: Vector, const N: usize>(
+unsafe fn tiles<V: Vector, E: Element, const N: usize>(
     source: &Source,
     depth: usize,
     pixels: std::ops::Range<usize>,
     weights: *const f32,
     bias: *const f32,
-    target: &Target,
+    target: &Target<E>,
     columns: usize,
     bounds: (f32, f32),
 ) {
@@ -257,10 +292,10 @@ unsafe fn tiles<V: Vector, const N: usize>(
             ($($r:literal)*) => {
                 match rows {
                     // Tiles that would not fit into the registers are not asked for, and so not compiled.
-                    $($r if $r <= const { max_rows(V::REGISTERS)[N - 1] } => {
+                    $($r if const { $r <= max_rows(V::REGISTERS)[N - 1] } => {
                         // SAFETY: the caller's contract.
                         unsafe {
-                            tile::<V, $r, N>(source, depth, pixel, weights, bias, target, columns, bounds);
+                            tile::<V, E, $r, N>(source, depth, pixel, weights, bias, target, columns, bounds);
                         }
                     })*
                     _ => {}
@@ -280,11 +315,11 @@ pub(crate) struct Factor<'a> {
 }
 
 #[inline(always)]
-unsafe fn product_body<V: Vector>(
+unsafe fn product_body<V: Vector, E: Element>(
     factor: Factor<'_>,
     source: Source,
     pixels: usize,
-    target: Target,
+    target: Target<E>,
     bounds: (f32, f32),
 ) {
     let Factor { panels, range } = factor;
@@ -315,29 +350,122 @@ unsafe fn product_body<V: Vector>(
             // SAFETY: the caller's contract.
             unsafe {
                 match panel.vectors {
-                    1 => tiles::<V, 1>(&source, depth, range, weights, bias, &target, columns, bounds),
-                    2 => tiles::<V, 2>(&source, depth, range, weights, bias, &target, columns, bounds),
-                    3 => tiles::<V, 3>(&source, depth, range, weights, bias, &target, columns, bounds),
-                    _ => tiles::<V, 4>(&source, depth, range, weights, bias, &target, columns, bounds),
+                    1 => tiles::<V, E, 1>(&source, depth, range, weights, bias, &target, columns, bounds),
+                    2 => tiles::<V, E, 2>(&source, depth, range, weights, bias, &target, columns, bounds),
+                    3 => tiles::<V, E, 3>(&source, depth, range, weights, bias, &target, columns, bounds),
+                    _ => tiles::<V, E, 4>(&source, depth, range, weights, bias, &target, columns, bounds),
                 }
             }
         }
     }
 }
 
+#[inline(always)]
+unsafe fn plain_body<V: Vector>(
+    factor: Factor<'_>,
+    source: Source,
+    pixels: usize,
+    target: Target,
+    bounds: (f32, f32),
+) {
+    // SAFETY: the caller's contract.
+    unsafe { product_body::<V, f32>(factor, source, pixels, target, bounds) }
+}
+
 at_registers! {
-    /// `target = clamp(source x panels + bias + residual)` for `pixels` pixels; the target's base is
-    /// the first channel of the first panel of the range.
+    /// [`Sink::product`] of f32.
     ///
     /// # Safety
     ///
-    /// Every value that [`Source`] describes for `pixels` pixels can be read, every channel of the
-    /// range's panels of every pixel of [`Target`] can be written (and its residual read), nothing
-    /// else accesses them meanwhile, and `level` is that of the panels.
-    fn product = product_body(factor: Factor<'_>, source: Source, pixels: usize, target: Target, bounds: (f32, f32))
+    /// As there; the panels are not paired.
+    fn plain = plain_body(factor: Factor<'_>, source: Source, pixels: usize, target: Target, bounds: (f32, f32))
+}
+
+/// [`Sink::product`] of bf16 pairs.
+///
+/// # Safety
+///
+/// As there; the panels are paired, and the processor has AVX512-BF16.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
+unsafe fn pairs<E: Element>(
+    factor: Factor<'_>,
+    source: Source,
+    pixels: usize,
+    target: Target<E>,
+    bounds: (f32, f32),
+) {
+    // SAFETY: the registers are those of this function's instruction set; the rest is the caller's
+    // contract.
+    unsafe { product_body::<crate::simd::Pairs, E>(factor, source, pixels, target, bounds) }
+}
+
+/// What a product can be written as.
+pub(crate) trait Sink: Element {
+    /// `target = clamp(source x panels + bias + residual)` for `pixels` pixels; the target's base is the
+    /// first channel of the first panel of the range.
+    ///
+    /// # Safety
+    ///
+    /// Every value that [`Source`] describes for `pixels` pixels can be read, every channel of the range's
+    /// panels of every pixel of [`Target`] can be written (and its residual read), nothing else accesses
+    /// them meanwhile, and `level` is that of the panels. Paired panels ask for a processor for which
+    /// [`crate::simd::has_bf16`] holds.
+    unsafe fn product(
+        level: Level,
+        factor: Factor<'_>,
+        source: Source,
+        pixels: usize,
+        target: Target<Self>,
+        bounds: (f32, f32),
+    );
+}
+
+impl Sink for f32 {
+    #[inline]
+    unsafe fn product(
+        level: Level,
+        factor: Factor<'_>,
+        source: Source,
+        pixels: usize,
+        target: Target,
+        bounds: (f32, f32),
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if factor.panels.paired {
+            // SAFETY: paired panels are made only where the processor has AVX512-BF16.
+            unsafe { pairs::<f32>(factor, source, pixels, target, bounds) };
+            return;
+        }
+        // SAFETY: the caller's contract.
+        unsafe { plain(level, factor, source, pixels, target, bounds) }
+    }
+}
+
+impl Sink for Bf16 {
+    #[inline]
+    unsafe fn product(
+        _: Level,
+        factor: Factor<'_>,
+        source: Source,
+        pixels: usize,
+        target: Target<Self>,
+        bounds: (f32, f32),
+    ) {
+        assert!(factor.panels.paired, "bf16 is written from bf16 only");
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: paired panels are made only where the processor has AVX512-BF16.
+        unsafe {
+            pairs::<Self>(factor, source, pixels, target, bounds);
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (source, pixels, target, bounds);
+    }
 }
 
 /// A convolution ready to run: weights packed, borders already in the input.
+///
+/// With paired panels its input is bf16: pairs of channels stand for one of the window's.
 pub(crate) struct Convolution {
     /// Input and output sides; the input includes the padding, so `before` is zero.
     pub window: Window,
@@ -352,13 +480,13 @@ impl Convolution {
     /// # Safety
     ///
     /// As for [`Convolution::rows`].
-    pub unsafe fn pixels(
+    pub unsafe fn pixels<E: Sink>(
         &self,
         level: Level,
         input: *const f32,
         pixels: std::ops::Range<usize>,
         range: (usize, usize),
-        target: impl Fn(usize) -> Target,
+        target: impl Fn(usize) -> Target<E>,
     ) {
         let channels = self.window.input[2];
         let factor = Factor { panels: &self.panels, range };
@@ -366,7 +494,7 @@ impl Convolution {
         unsafe {
             let base = input.add(pixels.start * channels);
             let source = Source { base, pixel_stride: channels, segments: 1, segment_stride: 0 };
-            product(level, factor, source, pixels.len(), target(pixels.start), self.bounds);
+            E::product(level, factor, source, pixels.len(), target(pixels.start), self.bounds);
         }
     }
 
@@ -376,13 +504,13 @@ impl Convolution {
     ///
     /// `input` holds a picture of the window's input; the target (its base being the first pixel of
     /// the first row) has room for those rows, and nothing else accesses it meanwhile.
-    pub unsafe fn rows(
+    pub unsafe fn rows<E: Sink>(
         &self,
         level: Level,
         input: *const f32,
         rows: std::ops::Range<usize>,
         range: (usize, usize),
-        target: Target,
+        target: Target<E>,
     ) {
         let w = &self.window;
         let factor = Factor { panels: &self.panels, range };
@@ -406,7 +534,7 @@ impl Convolution {
                 let residual =
                     if target.residual.is_null() { target.residual } else { target.residual.add(step) };
                 let target = Target { base: target.base.add(step), residual, ..target };
-                product(level, factor, source, w.output[1], target, self.bounds);
+                E::product(level, factor, source, w.output[1], target, self.bounds);
             }
         }
     }

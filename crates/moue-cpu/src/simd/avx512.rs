@@ -1,11 +1,13 @@
 //! 512-bit registers: 16 lanes, 32 registers.
 
 use std::arch::x86_64::{
-    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps,
-    _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps, _mm512_storeu_ps,
+    __m512, _mm256_loadu_si256, _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cvtepi32_epi16, _mm512_cvtepu16_epi32, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_min_ps,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_slli_epi32, _mm512_srli_epi32, _mm512_storeu_ps,
 };
 
-use super::Vector;
+use super::{Bf16, Vector};
 
 // SAFETY: everything here is AVX-512F.
 unsafe impl Vector for __m512 {
@@ -28,6 +30,26 @@ unsafe impl Vector for __m512 {
     unsafe fn load_first(from: *const f32, count: usize) -> Self {
         // SAFETY: as above; masked lanes are not read.
         unsafe { _mm512_maskz_loadu_ps((1u32 << count).wrapping_sub(1) as u16, from) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const Bf16) -> Self {
+        // SAFETY: the caller has AVX-512F and vouches for the memory.
+        unsafe {
+            _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast())), 16))
+        }
+    }
+
+    /// As [`Bf16::new`], but that not-a-number may become infinite.
+    #[inline(always)]
+    unsafe fn store_bf16(self, to: *mut Bf16) {
+        // SAFETY: the caller has AVX-512F and vouches for the memory.
+        unsafe {
+            let bits = _mm512_castps_si512(self);
+            let odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+            let rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+            _mm256_storeu_si256(to.cast(), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
+        }
     }
 
     #[inline(always)]

@@ -4,6 +4,8 @@
 //! each instruction set's registers. Every operation rounds alike at every width, so results are the
 //! same bits wherever multiply-add is fused.
 
+use super::Bf16;
+
 /// A register of [`Vector::LANES`] values of f32.
 ///
 /// # Safety
@@ -34,6 +36,37 @@ pub(crate) unsafe trait Vector: Copy {
     /// # Safety
     /// The instruction set is present and `count` values can be read at `from`.
     unsafe fn load_first(from: *const f32, count: usize) -> Self;
+
+    /// Reads `LANES` values of bf16.
+    ///
+    /// # Safety
+    /// The instruction set is present and `LANES` values can be read at `from`.
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const Bf16) -> Self {
+        let mut wide = [0.0f32; 16];
+        for (i, wide) in wide.iter_mut().enumerate().take(Self::LANES) {
+            // SAFETY: the caller vouches for the values.
+            *wide = unsafe { *from.add(i) }.widen();
+        }
+        // SAFETY: no register is wider than sixteen values.
+        unsafe { Self::load(wide.as_ptr()) }
+    }
+
+    /// Rounds to bf16 and writes `LANES` values.
+    ///
+    /// # Safety
+    /// The instruction set is present and `LANES` values can be written at `to`.
+    #[inline(always)]
+    unsafe fn store_bf16(self, to: *mut Bf16) {
+        let mut wide = [0.0f32; 16];
+        // SAFETY: no register is wider than sixteen values; the caller vouches for room.
+        unsafe {
+            self.store(wide.as_mut_ptr());
+            for (i, wide) in wide.iter().enumerate().take(Self::LANES) {
+                *to.add(i) = Bf16::new(*wide);
+            }
+        }
+    }
 
     /// Writes `LANES` values, aligned or not.
     ///

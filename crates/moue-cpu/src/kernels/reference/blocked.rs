@@ -3,8 +3,9 @@
 use super::{Random, close, taps};
 use crate::Level;
 use crate::kernels::Window;
-use crate::kernels::depthwise_rows::{DepthwiseKernel, MAX_SIDE, RowTarget, Rows, row};
+use crate::kernels::depthwise_rows::{DepthwiseKernel, MAX_SIDE, Row, RowTarget, Rows};
 use crate::kernels::product::{Convolution, Panels, Target};
+use crate::simd::Bf16;
 
 /// Values that no kernel may touch.
 const GUARD: f32 = 12345.0;
@@ -161,12 +162,92 @@ fn depthwise_rows_of_any_shape_at_every_level() {
                 let base = y[first..].as_mut_ptr();
                 let target = RowTarget { base, pixels, pixel_stride: channels };
                 // SAFETY: a row of each kernel row, wide enough; the target has room for all pixels.
-                unsafe { row(level, &kernel, group, &rows, target, bounds) };
+                unsafe { f32::row(level, &kernel, group, &rows, target, bounds) };
             }
+            let mut half = vec![Bf16(0); pixels * channels];
+            let whole =
+                DepthwiseKernel::new(level, &k, &bias, sides, strides, std::iter::once((0, channels)));
+            let padded = whole.padded(0);
+            let rings: Vec<Vec<f32>> = lines
+                .iter()
+                .map(|line| {
+                    let mut ring = vec![0.0; width * padded];
+                    for (to, from) in ring.chunks_exact_mut(padded).zip(line.chunks_exact(channels)) {
+                        to[..channels].copy_from_slice(from);
+                    }
+                    ring
+                })
+                .collect();
+            let mut rows: Rows = [std::ptr::null(); MAX_SIDE];
+            for (row, ring) in rows.iter_mut().zip(&rings) {
+                *row = ring.as_ptr();
+            }
+            let target = RowTarget { base: half.as_mut_ptr(), pixels, pixel_stride: channels };
+            // SAFETY: as above.
+            unsafe { Bf16::row(level, &whole, 0, &rows, target, bounds) };
             let (y, guard) = y.split_at(pixels * channels);
+            for (half, wide) in half.iter().zip(y) {
+                assert_eq!(*half, Bf16::new(*wide), "the same sums, rounded");
+            }
             let what = format!("round {round} {level:?} {sides:?} {strides:?} {channels} channels");
             close(&what, y, &want, sides[0] * sides[1]);
             assert!(guard.iter().all(|v| *v == GUARD), "{what}: wrote past the end");
+        }
+    }
+}
+
+#[test]
+fn products_of_bf16_pairs() {
+    if !crate::simd::has_bf16() {
+        eprintln!("SKIPPED: this processor does not multiply bf16");
+        return;
+    }
+    let mut random = Random(14);
+    let rounded = |values: Vec<f32>| -> Vec<Bf16> { values.into_iter().map(Bf16::new).collect() };
+    let wide = |values: &[Bf16]| -> Vec<f32> { values.iter().map(|v| v.widen()).collect() };
+    for round in 0..80 {
+        let mut w = window(&mut random);
+        w.input[2] = w.input[2].next_multiple_of(2);
+        let (inner, columns) = (w.input[2], w.output[2]);
+        let depth = w.kernel[0] * w.kernel[1] * inner;
+        let x = rounded(random.vec(w.input_len()));
+        let k = wide(&rounded(random.vec(depth * columns)));
+        let (bias, residual) = (random.vec(columns), rounded(random.vec(w.output_len())));
+        let mut want: Vec<f64> = (0..w.output_len()).map(|i| f64::from(bias[i % columns])).collect();
+        taps(&w, |o, i, t| {
+            for c in 0..inner {
+                for f in 0..columns {
+                    let weight = f64::from(k[(t * inner + c) * columns + f]);
+                    want[o * columns + f] += f64::from(x[i * inner + c].widen()) * weight;
+                }
+            }
+        });
+        let what = format!("round {round} {w:?}");
+        let level = Level::Avx512;
+        let panels = Panels::paired(level, &k, &bias, 1 + random.below(40));
+        let range = (0, panels.panels().len());
+        w.input[2] /= 2;
+        let conv = Convolution { window: w, panels, bounds: (f32::NEG_INFINITY, f32::INFINITY) };
+        let (width, pixel_stride, row_stride) = (w.output[1], columns, w.output[1] * columns);
+        let mut y = vec![GUARD; w.output_len()];
+        let base = y.as_mut_ptr();
+        let target = Target { base, width, pixel_stride, row_stride, residual: std::ptr::null() };
+        // SAFETY: input and target hold a whole picture.
+        unsafe { conv.rows(level, x.as_ptr().cast(), 0..w.output[0], range, target) };
+        close(&what, &y, &want, depth);
+        let mut y = vec![Bf16(0); w.output_len()];
+        let target =
+            Target { base: y.as_mut_ptr(), width, pixel_stride, row_stride, residual: residual.as_ptr() };
+        // SAFETY: as above, and the residual is as long as the target.
+        unsafe { conv.rows(level, x.as_ptr().cast(), 0..w.output[0], range, target) };
+        for (i, got) in y.iter().enumerate() {
+            let want = want[i] + f64::from(residual[i].widen());
+            // Half a step of an 8-bit mantissa, and the rounding of the sum.
+            let tolerance = want.abs() / 256.0 + 1e-6 * (1.0 + depth as f64);
+            assert!(
+                (f64::from(got.widen()) - want).abs() <= tolerance,
+                "{what}[{i}]: {got:?}, reference {want}"
+            );
         }
     }
 }
