@@ -9,6 +9,7 @@ pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod optimizer;
 pub(crate) mod pooling;
+pub(crate) mod product;
 #[cfg(test)]
 mod reference;
 

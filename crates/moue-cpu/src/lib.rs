@@ -4,6 +4,7 @@
 //! number of threads, and partial sums are added in a fixed order: results are the same bits
 //! whatever the number of threads.
 
+mod aligned;
 mod inference;
 mod kernels;
 mod lowering;
