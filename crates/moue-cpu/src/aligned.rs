@@ -6,8 +6,11 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 
+/// Values in a cache line, and in the widest register.
+pub(crate) const LINE: usize = 16;
+
 /// A cache line, in bytes.
-const LINE: usize = 64;
+const LINE_BYTES: usize = LINE * size_of::<f32>();
 
 /// A large page, in bytes; smaller buffers are left on ordinary ones.
 const LARGE_PAGE: usize = 1 << 21;
@@ -48,8 +51,8 @@ impl Aligned {
     }
 
     fn layout(len: usize) -> Layout {
-        let bytes = (len * size_of::<f32>()).next_multiple_of(LINE);
-        let align = if bytes >= LARGE_PAGE { LARGE_PAGE } else { LINE };
+        let bytes = (len * size_of::<f32>()).next_multiple_of(LINE_BYTES);
+        let align = if bytes >= LARGE_PAGE { LARGE_PAGE } else { LINE_BYTES };
         Layout::from_size_align(bytes, align).unwrap_or(Layout::new::<f32>())
     }
 }

@@ -8,7 +8,6 @@ mod aligned;
 mod inference;
 mod kernels;
 mod lowering;
-mod pool;
 mod simd;
 mod team;
 mod training;

@@ -44,6 +44,15 @@ impl Level {
         }
     }
 
+    /// Registers that the hand-blocked kernels may fill.
+    pub(crate) fn registers(self) -> usize {
+        match self {
+            Self::Portable => Baseline::REGISTERS,
+            Self::Avx2 => 16,
+            Self::Avx512 => 32,
+        }
+    }
+
     /// Every level this processor can run, slowest first.
     pub fn available() -> Vec<Level> {
         let mut levels = vec![Level::Portable];
@@ -155,9 +164,3 @@ macro_rules! at_registers {
     };
 }
 pub(crate) use at_registers;
-
-/// `a * b + c`, fused where the instruction set has it (elsewhere fusing is a slow library call).
-#[inline(always)]
-pub(crate) fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FMA { a.mul_add(b, c) } else { a * b + c }
-}

@@ -1,263 +1,412 @@
-//! Matrix products of training: tall, narrow matrices with the sum in any direction.
+//! Convolutions over all channels as register-blocked matrix products, without unfolding.
 //!
-//! One register-blocked kernel serves the three products of a pointwise convolution. A tile of the
-//! result stays in registers while one value of the left matrix at a time is multiplied with a panel
-//! of the right one:
+//! A tile is a few pixels by a few registers of output channels, held in registers over the whole
+//! sum. For each input value one broadcast meets the packed weights of its channels, so weights are
+//! read in one straight line and pixels stay where the layer before wrote them: for a kernel wider
+//! than one pixel the values under one kernel row are contiguous in NHWC, which makes a
+//! convolution the sum of a product a kernel row.
 //!
-//! - forward, `Y = X W`: the left matrix are pixels, the panels are packed weights;
-//! - gradient of the input, `dX = dY W^T`: the same with packed transposed weights;
-//! - gradient of the weights, `dW = X^T dY`: the left matrix is read down its columns, and the panels
-//!   are columns of `dY` where it lies.
-//!
-//! Every value of the result is one sum in the order of the inner index, whatever the tile.
+//! Each output is summed in the same order whatever the tile, the task or the batch.
 
-use crate::simd::{Compare, Level, at_registers};
+use super::Window;
+use crate::Level;
+use crate::aligned::Aligned;
+use crate::simd::{Vector, at_registers};
 
-/// Row strides of matrices that are read as panels are multiples of this: the widest panel.
-pub(crate) const PANEL: usize = 32;
+/// Most registers of output channels in a tile.
+const MAX_VECTORS: usize = 4;
 
-/// Registers side by side in a panel.
-const ACROSS: usize = 2;
-
-/// Values side by side in a panel at this level.
-pub(crate) fn panel_width(level: Level) -> usize {
-    ACROSS * level.lanes()
+/// Most pixels in a tile of 1, 2, 3 and 4 registers of channels, so that sums, weights and a
+/// broadcast fit into the register file.
+const fn max_rows(registers: usize) -> [usize; MAX_VECTORS] {
+    if registers >= 32 { [12, 12, 9, 6] } else { [8, 6, 4, 2] }
 }
 
-/// Values a packed matrix of `inner` rows and `columns` columns takes, at any level.
-pub(crate) fn packed_len(inner: usize, columns: usize) -> usize {
-    inner * columns.next_multiple_of(PANEL)
+/// Some neighbouring output channels whose weights lie together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Panel {
+    /// First output channel.
+    pub first: usize,
+    /// Output channels.
+    pub columns: usize,
+    /// Registers they fill.
+    vectors: usize,
+    /// Where its weights begin.
+    weights: usize,
+    /// Where its biases begin.
+    bias: usize,
 }
 
-/// A left matrix: element `(row, inner)` stands at `row * row_stride + inner * inner_stride`.
+impl Panel {
+    /// Output channels including the unused lanes of the last register.
+    pub fn padded(&self, level: Level) -> usize {
+        self.vectors * level.lanes()
+    }
+}
+
+/// Weights `[depth, columns]` packed panel by panel for one level, with their bias.
+pub(crate) struct Panels {
+    level: Level,
+    depth: usize,
+    panels: Vec<Panel>,
+    weights: Aligned,
+    bias: Aligned,
+}
+
+impl Panels {
+    /// Packs row-major `weights` (`depth` rows of `bias.len()` columns) for products of `pixels` pixels.
+    pub fn new(level: Level, weights: &[f32], bias: &[f32], pixels: usize) -> Self {
+        let (lanes, columns) = (level.lanes(), bias.len());
+        let depth = weights.len() / columns.max(1);
+        let mut panels = Vec::new();
+        let (mut weights_at, mut bias_at) = (0, 0);
+        let mut first = 0;
+        for vectors in split(level, columns.div_ceil(lanes), pixels) {
+            let panel = Panel {
+                first,
+                columns: (vectors * lanes).min(columns - first),
+                vectors,
+                weights: weights_at,
+                bias: bias_at,
+            };
+            weights_at += depth * vectors * lanes;
+            bias_at += vectors * lanes;
+            first += panel.columns;
+            panels.push(panel);
+        }
+        let mut packed = Self {
+            level,
+            depth,
+            panels,
+            weights: Aligned::zeros(weights_at),
+            bias: Aligned::zeros(bias_at),
+        };
+        for panel in &packed.panels {
+            let width = panel.vectors * lanes;
+            for (row, out) in
+                weights.chunks_exact(columns).zip(packed.weights[panel.weights..].chunks_exact_mut(width))
+            {
+                out[..panel.columns].copy_from_slice(&row[panel.first..panel.first + panel.columns]);
+            }
+            packed.bias[panel.bias..panel.bias + panel.columns]
+                .copy_from_slice(&bias[panel.first..panel.first + panel.columns]);
+        }
+        packed
+    }
+
+    /// The panels, in the order of their channels.
+    pub fn panels(&self) -> &[Panel] {
+        &self.panels
+    }
+
+    /// Values each output is summed over.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+}
+
+/// How many registers each panel takes, for `vectors` registers of columns in all: the split that
+/// the cost of its tiles makes cheapest.
+fn split(level: Level, vectors: usize, pixels: usize) -> Vec<usize> {
+    // Cost a step of the sum: multiply-adds at two a cycle, loads at two a cycle, and the four
+    // cycles that a multiply-add takes to finish.
+    let tile = |rows: usize, wide: usize| (rows * wide).max(rows + wide).max(8);
+    let rows = max_rows(level.registers());
+    let panel = |wide: usize| -> usize {
+        let tiles = pixels.max(1).div_ceil(rows[wide - 1]);
+        let (each, longer) = (pixels.max(1) / tiles, pixels.max(1) % tiles);
+        (tiles - longer) * tile(each, wide) + longer * tile(each + 1, wide)
+    };
+    let mut best: Vec<(usize, usize)> = vec![(0, 0)];
+    for n in 1..=vectors {
+        let choice = (1..=MAX_VECTORS.min(n)).map(|wide| (best[n - wide].0 + panel(wide), wide)).min();
+        best.push(choice.unwrap_or((0, 1)));
+    }
+    let (mut all, mut left) = (Vec::new(), vectors);
+    while left > 0 {
+        all.push(best[left].1);
+        left -= best[left].1;
+    }
+    all.sort_unstable_by(|a, b| b.cmp(a));
+    all
+}
+
+/// Where the pixels of a product are read: pixel `p` sums over `segments` runs of `depth` values, the
+/// `s`-th beginning at `base + p * pixel_stride + s * segment_stride`.
 #[derive(Clone, Copy)]
-pub(crate) struct Left<'a> {
-    pub data: &'a [f32],
+pub(crate) struct Source {
+    pub base: *const f32,
+    pub pixel_stride: usize,
+    pub segments: usize,
+    pub segment_stride: usize,
+}
+
+/// Where the pixels of a product are written: rows of `width` pixels.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    pub base: *mut f32,
+    pub width: usize,
+    pub pixel_stride: usize,
     pub row_stride: usize,
-    pub inner_stride: usize,
+    /// Values added before the clamp, laid out as the target; null for none.
+    pub residual: *const f32,
 }
 
-/// A right matrix: rows of the inner index, columns in panels.
-#[derive(Clone, Copy)]
-pub(crate) struct Right<'a> {
-    data: &'a [f32],
-    row_stride: usize,
-    panel_stride: usize,
-}
-
-impl<'a> Right<'a> {
-    /// What [`pack`] or [`pack_transposed`] wrote for this level.
-    pub fn packed(level: Level, data: &'a [f32], inner: usize) -> Self {
-        let width = panel_width(level);
-        Self { data, row_stride: width, panel_stride: width * inner }
-    }
-
-    /// A row-major matrix whose rows take `stride` values, a multiple of [`PANEL`].
-    pub fn rows(data: &'a [f32], stride: usize) -> Self {
-        assert!(stride.is_multiple_of(PANEL), "{stride} is no multiple of {PANEL}");
-        Self { data, row_stride: stride, panel_stride: 0 }
+impl Target {
+    /// How far pixel `p` lies from the base.
+    #[inline(always)]
+    fn offset(&self, p: usize) -> usize {
+        if self.row_stride == self.width * self.pixel_stride {
+            return p * self.pixel_stride;
+        }
+        p / self.width * self.row_stride + p % self.width * self.pixel_stride
     }
 }
 
-/// Packs panel number `panel` of a row-major matrix `[inner, columns]`; columns beyond the last are
-/// zeros. `out` takes `inner` rows of [`panel_width`].
-pub(crate) fn pack(level: Level, matrix: &[f32], columns: usize, panel: usize, out: &mut [f32]) {
-    let width = panel_width(level);
-    let first = panel * width;
-    let wide = width.min(columns - first);
-    for (row, out) in matrix.chunks_exact(columns).zip(out.chunks_exact_mut(width)) {
-        out[..wide].copy_from_slice(&row[first..first + wide]);
-        out[wide..].fill(0.0);
-    }
-}
-
-/// Packs panel number `panel` of the transpose of a row-major matrix `[columns, inner]`.
-pub(crate) fn pack_transposed(level: Level, matrix: &[f32], columns: usize, panel: usize, out: &mut [f32]) {
-    /// Inner indices at a time, so that the lines written stay in the first cache.
-    const BLOCK: usize = 64;
-    let width = panel_width(level);
-    let inner = matrix.len() / columns;
-    let first = panel * width;
-    let wide = width.min(columns - first);
-    for (block, out) in out.chunks_mut(BLOCK * width).enumerate() {
-        let start = block * BLOCK;
-        let end = start + out.len() / width;
-        for lane in 0..width {
-            let at = out.iter_mut().skip(lane).step_by(width);
-            if lane < wide {
-                let row = (first + lane) * inner;
-                for (o, v) in at.zip(&matrix[row + start..row + end]) {
-                    *o = *v;
+/// One tile: `R` pixels from `pixel` on, `N` registers of channels.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "plain buffers in, plain buffers out")]
+unsafe fn tile<V: Vector, const R: usize, const N: usize>(
+    source: &Source,
+    depth: usize,
+    pixel: usize,
+    weights: *const f32,
+    bias: *const f32,
+    target: &Target,
+    columns: usize,
+    bounds: (f32, f32),
+) {
+    // SAFETY: the caller of `product` vouches for every pixel of source and target; weights and bias
+    // are whole panels.
+    unsafe {
+        let mut sums = [[V::splat(0.0); N]; R];
+        for n in 0..N {
+            let b = V::load(bias.add(n * V::LANES));
+            for row in &mut sums {
+                row[n] = b;
+            }
+        }
+        let mut weights = weights;
+        let stride = source.pixel_stride;
+        for segment in 0..source.segments {
+            let x = source.base.add(pixel * stride + segment * source.segment_stride);
+            // A pointer for every third pixel: the two after it are reached by index registers.
+            let mut starts = [x; 4];
+            for (g, start) in starts.iter_mut().enumerate() {
+                *start = x.wrapping_add(3 * g * stride);
+            }
+            for _ in 0..depth {
+                let mut w = [V::splat(0.0); N];
+                for (n, w) in w.iter_mut().enumerate() {
+                    *w = V::load(weights.add(n * V::LANES));
                 }
-            } else {
-                at.for_each(|o| *o = 0.0);
+                for r in 0..R {
+                    let x = V::splat(*starts[r / 3].add(r % 3 * stride));
+                    for n in 0..N {
+                        sums[r][n] = x.mul_add(w[n], sums[r][n]);
+                    }
+                }
+                weights = weights.add(N * V::LANES);
+                for start in &mut starts {
+                    *start = start.wrapping_add(1);
+                }
+            }
+        }
+        let (low, high) = (V::splat(bounds.0), V::splat(bounds.1));
+        let whole = columns == N * V::LANES;
+        for (r, row) in sums.iter().enumerate() {
+            let at = target.offset(pixel + r);
+            for (n, sum) in row.iter().enumerate() {
+                let at = at + n * V::LANES;
+                let lanes = columns.saturating_sub(n * V::LANES);
+                let mut y = *sum;
+                if whole || lanes >= V::LANES {
+                    if !target.residual.is_null() {
+                        y = y.add(V::load(target.residual.add(at)));
+                    }
+                    y.max(low).min(high).store(target.base.add(at));
+                } else if lanes > 0 {
+                    if !target.residual.is_null() {
+                        y = y.add(V::load_first(target.residual.add(at), lanes));
+                    }
+                    y.max(low).min(high).store_first(target.base.add(at), lanes);
+                }
             }
         }
     }
 }
 
-/// `out = left * right`, or `out += left * right` with `accumulate`, for `rows` rows and `columns`
-/// columns; rows of `out` lie `out_stride` values apart.
-#[allow(clippy::too_many_arguments, reason = "the sides of a matrix product")]
-pub(crate) fn product(
-    level: Level,
-    [rows, columns, inner]: [usize; 3],
-    left: Left<'_>,
-    right: Right<'_>,
-    out: &mut [f32],
-    out_stride: usize,
-    accumulate: bool,
+/// All pixels of one panel, in tiles of nearly the same number of pixels.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "plain buffers in, plain buffers out")]
+unsafe fn tiles<V: Vector, const N: usize>(
+    source: &Source,
+    depth: usize,
+    pixels: std::ops::Range<usize>,
+    weights: *const f32,
+    bias: *const f32,
+    target: &Target,
+    columns: usize,
+    bounds: (f32, f32),
 ) {
-    if rows == 0 || columns == 0 {
-        return;
+    let count = pixels.len().div_ceil(const { max_rows(V::REGISTERS)[N - 1] });
+    let mut pixel = pixels.start;
+    for left in (1..=count).rev() {
+        let rows = (pixels.end - pixel).div_ceil(left);
+        macro_rules! rows {
+            ($($r:literal)*) => {
+                match rows {
+                    // Tiles that would not fit into the registers are not asked for, and so not compiled.
+                    $($r if $r <= const { max_rows(V::REGISTERS)[N - 1] } => {
+                        // SAFETY: the caller's contract.
+                        unsafe {
+                            tile::<V, $r, N>(source, depth, pixel, weights, bias, target, columns, bounds);
+                        }
+                    })*
+                    _ => {}
+                }
+            };
+        }
+        rows!(1 2 3 4 5 6 7 8 9 10 11 12);
+        pixel += rows;
     }
-    let width = panel_width(level);
-    let right =
-        Right { panel_stride: if right.panel_stride == 0 { width } else { right.panel_stride }, ..right };
-    assert!((rows - 1) * out_stride + columns <= out.len(), "the result fits");
-    if inner > 0 {
-        assert!(
-            (rows - 1) * left.row_stride + (inner - 1) * left.inner_stride < left.data.len(),
-            "left side"
-        );
-        let last_panel = (columns - 1) / width * right.panel_stride;
-        // A last panel of one register or less is read one register wide.
-        assert!(last_panel + (inner - 1) * right.row_stride + width <= right.data.len(), "right side");
-    }
-    let sides = Sides {
-        rows,
-        columns,
-        inner,
-        left: left.data.as_ptr(),
-        left_row: left.row_stride,
-        left_inner: left.inner_stride,
-        right: right.data.as_ptr(),
-        right_row: right.row_stride,
-        right_panel: right.panel_stride,
-        out: out.as_mut_ptr(),
-        out_row: out_stride,
-        accumulate,
-    };
-    // SAFETY: the assertions keep every index inside the three slices.
-    unsafe { multiply(level, &sides) }
 }
 
-/// The arguments of [`product`] as pointers and strides.
-pub(crate) struct Sides {
-    rows: usize,
-    columns: usize,
-    inner: usize,
-    left: *const f32,
-    left_row: usize,
-    left_inner: usize,
-    right: *const f32,
-    right_row: usize,
-    right_panel: usize,
-    out: *mut f32,
-    out_row: usize,
-    accumulate: bool,
+/// What [`product`] multiplies with, panel `range` only.
+#[derive(Clone, Copy)]
+pub(crate) struct Factor<'a> {
+    pub panels: &'a Panels,
+    pub range: (usize, usize),
+}
+
+#[inline(always)]
+unsafe fn product_body<V: Vector>(
+    factor: Factor<'_>,
+    source: Source,
+    pixels: usize,
+    target: Target,
+    bounds: (f32, f32),
+) {
+    let Factor { panels, range } = factor;
+    let chosen = &panels.panels[range.0..range.1];
+    let first = chosen.first().map_or(0, |p| p.first);
+    let depth = panels.depth / source.segments.max(1);
+    // Small weights stay in the first-level cache: then each pixel is read once.
+    let bytes = chosen.iter().map(|p| p.vectors).sum::<usize>() * V::LANES * panels.depth * 4;
+    let block = if bytes <= 24 << 10 { 24 } else { pixels.max(1) };
+    for start in (0..pixels).step_by(block) {
+        let range = start..(start + block).min(pixels);
+        for panel in chosen {
+            let target = Target {
+                // SAFETY: a panel's channels lie within a pixel of the target.
+                base: unsafe { target.base.add(panel.first - first) },
+                residual: if target.residual.is_null() {
+                    target.residual
+                } else {
+                    // SAFETY: as above.
+                    unsafe { target.residual.add(panel.first - first) }
+                },
+                ..target
+            };
+            let weights = panels.weights[panel.weights..].as_ptr();
+            let bias = panels.bias[panel.bias..].as_ptr();
+            let range = range.clone();
+            let columns = panel.columns;
+            // SAFETY: the caller's contract.
+            unsafe {
+                match panel.vectors {
+                    1 => tiles::<V, 1>(&source, depth, range, weights, bias, &target, columns, bounds),
+                    2 => tiles::<V, 2>(&source, depth, range, weights, bias, &target, columns, bounds),
+                    3 => tiles::<V, 3>(&source, depth, range, weights, bias, &target, columns, bounds),
+                    _ => tiles::<V, 4>(&source, depth, range, weights, bias, &target, columns, bounds),
+                }
+            }
+        }
+    }
 }
 
 at_registers! {
-    /// The product of [`Sides`].
+    /// `target = clamp(source x panels + bias + residual)` for `pixels` pixels; the target's base is
+    /// the first channel of the first panel of the range.
     ///
     /// # Safety
-    /// Every index inside the sides is inside the memory they point to.
-    fn multiply = multiply_body(sides: &Sides)
+    ///
+    /// Every value that [`Source`] describes for `pixels` pixels can be read, every channel of the
+    /// range's panels of every pixel of [`Target`] can be written (and its residual read), nothing
+    /// else accesses them meanwhile, and `level` is that of the panels.
+    fn product = product_body(factor: Factor<'_>, source: Source, pixels: usize, target: Target, bounds: (f32, f32))
 }
 
-#[inline(always)]
-unsafe fn multiply_body<V: Compare>(s: &Sides) {
-    let width = ACROSS * V::LANES;
-    for panel in 0..s.columns.div_ceil(width) {
-        let first = panel * width;
-        let columns = (s.columns - first).min(width);
-        // SAFETY: inside the sides, as the caller vouches.
+/// A convolution ready to run: weights packed, borders already in the input.
+pub(crate) struct Convolution {
+    /// Input and output sides; the input includes the padding, so `before` is zero.
+    pub window: Window,
+    pub panels: Panels,
+    pub bounds: (f32, f32),
+}
+
+impl Convolution {
+    /// Output pixels `pixels` of a pointwise convolution, of one picture or of several that follow each
+    /// other, channels of the panels in `range` only. `target` tells where the first of those is written.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Convolution::rows`].
+    pub unsafe fn pixels(
+        &self,
+        level: Level,
+        input: *const f32,
+        pixels: std::ops::Range<usize>,
+        range: (usize, usize),
+        target: impl Fn(usize) -> Target,
+    ) {
+        let channels = self.window.input[2];
+        let factor = Factor { panels: &self.panels, range };
+        // SAFETY: within the pictures, by the caller's contract.
         unsafe {
-            let right = s.right.add(panel * s.right_panel);
-            let out = s.out.add(first);
-            if columns > V::LANES {
-                panel_rows::<V, 2>(s, right, out, columns);
-            } else {
-                panel_rows::<V, 1>(s, right, out, columns);
-            }
+            let base = input.add(pixels.start * channels);
+            let source = Source { base, pixel_stride: channels, segments: 1, segment_stride: 0 };
+            product(level, factor, source, pixels.len(), target(pixels.start), self.bounds);
         }
     }
-}
 
-/// All rows of one panel, in the tallest tiles that fit.
-#[inline(always)]
-unsafe fn panel_rows<V: Compare, const NV: usize>(
-    s: &Sides,
-    right: *const f32,
-    out: *mut f32,
-    columns: usize,
-) {
-    let mut row = 0;
-    // SAFETY: rows up to `s.rows` are inside the sides.
-    unsafe {
-        // Tiles that fill 32 registers, or 16.
-        if V::LANES == 16 {
-            while row + 12 <= s.rows {
-                tile::<V, 12, NV>(s, row, right, out, columns);
-                row += 12;
-            }
+    /// Output rows `rows` of one picture, channels of the panels in `range` only.
+    ///
+    /// # Safety
+    ///
+    /// `input` holds a picture of the window's input; the target (its base being the first pixel of
+    /// the first row) has room for those rows, and nothing else accesses it meanwhile.
+    pub unsafe fn rows(
+        &self,
+        level: Level,
+        input: *const f32,
+        rows: std::ops::Range<usize>,
+        range: (usize, usize),
+        target: Target,
+    ) {
+        let w = &self.window;
+        let factor = Factor { panels: &self.panels, range };
+        let row = w.input[1] * w.input[2];
+        if w.is_pointwise() {
+            let pixels = rows.start * w.output[1]..rows.end * w.output[1];
+            // SAFETY: the caller's contract.
+            unsafe { self.pixels(level, input, pixels, range, |_| target) };
+            return;
         }
-        while row + 6 <= s.rows {
-            tile::<V, 6, NV>(s, row, right, out, columns);
-            row += 6;
-        }
-        match s.rows - row {
-            5 => tile::<V, 5, NV>(s, row, right, out, columns),
-            4 => tile::<V, 4, NV>(s, row, right, out, columns),
-            3 => tile::<V, 3, NV>(s, row, right, out, columns),
-            2 => tile::<V, 2, NV>(s, row, right, out, columns),
-            1 => tile::<V, 1, NV>(s, row, right, out, columns),
-            _ => {}
-        }
-    }
-}
-
-/// A tile of `MR` rows and `NV` registers.
-#[inline(always)]
-unsafe fn tile<V: Compare, const MR: usize, const NV: usize>(
-    s: &Sides,
-    row: usize,
-    right: *const f32,
-    out: *mut f32,
-    columns: usize,
-) {
-    // SAFETY: rows `row..row + MR` and the panel's columns are inside the sides.
-    unsafe {
-        let mut sums = [[V::splat(0.0); NV]; MR];
-        let mut left = s.left.add(row * s.left_row);
-        let mut right = right;
-        for _ in 0..s.inner {
-            let mut panel = [V::splat(0.0); NV];
-            for (j, register) in panel.iter_mut().enumerate() {
-                *register = V::load(right.add(j * V::LANES));
-            }
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let value = V::splat(*left.add(i * s.left_row));
-                for j in 0..NV {
-                    sums[j] = value.mul_add(panel[j], sums[j]);
-                }
-            }
-            left = left.wrapping_add(s.left_inner);
-            right = right.wrapping_add(s.right_row);
-        }
-        for (i, sums) in sums.iter().enumerate() {
-            let out = out.add((row + i) * s.out_row);
-            for (j, sum) in sums.iter().enumerate() {
-                let out = out.add(j * V::LANES);
-                let count = columns - j * V::LANES;
-                if count >= V::LANES {
-                    let old = if s.accumulate { V::load(out) } else { V::splat(0.0) };
-                    sum.add(old).store(out);
-                } else {
-                    let old = if s.accumulate { V::load_first(out, count) } else { V::splat(0.0) };
-                    sum.add(old).store_first(out, count);
-                }
+        for (i, y) in rows.enumerate() {
+            // SAFETY: as above.
+            unsafe {
+                let source = Source {
+                    base: input.add(y * w.strides[0] * row),
+                    pixel_stride: w.strides[1] * w.input[2],
+                    segments: w.kernel[0],
+                    segment_stride: row,
+                };
+                let step = i * target.row_stride;
+                let residual =
+                    if target.residual.is_null() { target.residual } else { target.residual.add(step) };
+                let target = Target { base: target.base.add(step), residual, ..target };
+                product(level, factor, source, w.output[1], target, self.bounds);
             }
         }
     }

@@ -2,9 +2,8 @@
 //! processor has.
 
 use super::conv::{fold, unfold, unfolded_len};
-use super::depthwise::padded;
 use super::matmul::{Matrix, matmul};
-use super::product::{Left, PANEL, Right, pack, pack_transposed, packed_len, panel_width, product};
+use super::tall_product::{Left, PANEL, Right, pack, pack_transposed, packed_len, panel_width, product};
 use super::{Window, activation, batch_norm, depthwise, loss, optimizer, pooling};
 use crate::Level;
 use moue_graph::engine::Optimizer;
@@ -72,36 +71,6 @@ fn f64s(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
 
-#[test]
-fn depthwise_convolution() {
-    let mut random = Random(1);
-    for round in 0..60 {
-        let w = random.window(None);
-        let c = w.input[2];
-        let n = w.kernel[0] * w.kernel[1];
-        let (x, k, bias) = (random.vec(w.input_len()), random.vec(n * c), random.vec(c));
-        let mut y64 = vec![0.0; w.output_len()];
-        y64.chunks_mut(c).for_each(|row| row.copy_from_slice(&f64s(&bias)));
-        taps(&w, |o, i, t| {
-            for c_ in 0..c {
-                y64[o * c + c_] += f64::from(x[i * c + c_]) * f64::from(k[t * c + c_]);
-            }
-        });
-        let clamped: Vec<f64> = y64.iter().map(|v| v.clamp(0.0, 6.0)).collect();
-        for level in Level::available() {
-            let what = format!("round {round} {level:?} {w:?}");
-            let epilogue = depthwise::Epilogue { bias: Some(&bias), bounds: (0.0, 6.0) };
-            let mut y = vec![f32::NAN; w.output_len()];
-            // In two parts, as bands of a picture are.
-            let half = w.output[0] / 2;
-            let (upper, lower) = y.split_at_mut(half * w.output[1] * c);
-            depthwise::forward(level, &w, &x, &k, epilogue, 0, upper);
-            depthwise::forward(level, &w, &x, &k, epilogue, half, lower);
-            close(&what, &y, &clamped, n);
-        }
-    }
-}
-
 /// Forward over padded rows, and everything the backward pass makes, in bands.
 #[test]
 fn depthwise_convolution_of_training_and_its_gradients() {
@@ -145,17 +114,17 @@ fn depthwise_convolution_of_training_and_its_gradients() {
         let what = format!("round {round} {w:?}");
         for level in Level::available() {
             let what = format!("{what} {level:?}");
-            let (rows, width) = (w.output[0], padded::padded_width(&w));
-            let mut source = vec![0.0f32; padded::rows_read(&w, rows) * width * c];
+            let (rows, width) = (w.output[0], depthwise::padded_width(&w));
+            let mut source = vec![0.0f32; depthwise::rows_read(&w, rows) * width * c];
             for (i, v) in input.iter().enumerate() {
                 let (y, x) = (i / c / w.input[1] + w.before[0], i / c % w.input[1] + w.before[1]);
                 if let Some(to) = source.get_mut((y * width + x) * c + i % c) {
                     *to = *v as f32;
                 }
             }
-            let pass = padded::Forward { window: &w, source: &source, kernel: &k, bias: Some(&bias) };
+            let pass = depthwise::Forward { window: &w, source: &source, kernel: &k, bias: Some(&bias) };
             let (mut y, mut moments) = (vec![f32::NAN; w.output_len()], vec![f32::NAN; 2 * c]);
-            padded::forward(level, &pass, &mut y, Some(&mut moments));
+            depthwise::forward(level, &pass, &mut y, Some(&mut moments));
             close(&what, &y, &y64, n);
             let pixels = y64.len() / c;
             for c_ in 0..c {
@@ -170,7 +139,7 @@ fn depthwise_convolution_of_training_and_its_gradients() {
             let mut dx = old.clone();
             let (mut dk, mut sums) = (vec![0.0; n * c], vec![0.0; 2 * c]);
             for rows in [0..half, half..w.input[0]].into_iter().filter(|r| !r.is_empty()) {
-                let reach = padded::Reach::new(&w, rows.start, rows.end);
+                let reach = depthwise::Reach::new(&w, rows.start, rows.end);
                 let mut gradient = vec![0.0f32; reach.height() * reach.width() * c];
                 for (i, v) in g.iter().enumerate() {
                     let y = (i / c / w.output[1]) as isize - reach.rows[0];
@@ -180,7 +149,7 @@ fn depthwise_convolution_of_training_and_its_gradients() {
                     }
                 }
                 let range = rows.start * w.input[1] * c..rows.end * w.input[1] * c;
-                let pass = padded::Backward {
+                let pass = depthwise::Backward {
                     window: &w,
                     rows,
                     x: &x[range.clone()],
@@ -194,7 +163,7 @@ fn depthwise_convolution_of_training_and_its_gradients() {
                     kernel: &k,
                     accumulate: true,
                 };
-                padded::backward(level, &pass, &mut dx[range], &mut dk, &mut sums);
+                depthwise::backward(level, &pass, &mut dx[range], &mut dk, &mut sums);
             }
             close(&what, &dx, &dx64, n);
             close(&what, &dk, &dk64, w.output[0] * w.output[1]);

@@ -11,6 +11,7 @@ use super::vector::partial_by_copy;
 // SAFETY: everything here is AVX and FMA.
 unsafe impl Vector for __m256 {
     const LANES: usize = 8;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

@@ -10,6 +10,7 @@ use super::Vector;
 // SAFETY: everything here is AVX-512F.
 unsafe impl Vector for __m512 {
     const LANES: usize = 16;
+    const REGISTERS: usize = 32;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

@@ -10,6 +10,7 @@ use super::vector::partial_by_copy;
 // SAFETY: NEON is part of every 64-bit Arm processor.
 unsafe impl Vector for float32x4_t {
     const LANES: usize = 4;
+    const REGISTERS: usize = 32;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

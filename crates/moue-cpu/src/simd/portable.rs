@@ -11,6 +11,7 @@ pub(crate) struct F32x4([f32; 4]);
 // SAFETY: nothing beyond the baseline is used.
 unsafe impl Vector for F32x4 {
     const LANES: usize = 4;
+    const REGISTERS: usize = 16;
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {

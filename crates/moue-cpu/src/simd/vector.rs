@@ -14,6 +14,9 @@ pub(crate) unsafe trait Vector: Copy {
     /// Values in a register.
     const LANES: usize;
 
+    /// Registers that the instruction set has.
+    const REGISTERS: usize;
+
     /// The same value in all lanes.
     ///
     /// # Safety

@@ -17,7 +17,9 @@ use crate::aligned::Aligned;
 use crate::kernels::activation::{add, bias_clamp, bounds};
 use crate::kernels::batch_norm::{backward_apply, backward_sums, moments, normalise};
 use crate::kernels::conv::unfold;
-use crate::kernels::product::{Left, PANEL, Right, pack, pack_transposed, packed_len, panel_width, product};
+use crate::kernels::tall_product::{
+    Left, PANEL, Right, pack, pack_transposed, packed_len, panel_width, product,
+};
 use crate::kernels::{ELEMENTS_PER_TASK, Window};
 use crate::lowering::{NodeId, ParameterId};
 use crate::simd::Level;

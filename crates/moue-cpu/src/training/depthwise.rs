@@ -1,7 +1,7 @@
 //! Convolutions of each channel alone, a band of a picture at a time.
 //!
 //! A band's rows are copied to padded ones, normalised on the way; backward the same is done with the
-//! gradient. Everything else happens in one pass of [`crate::kernels::depthwise::padded`].
+//! gradient. Everything else happens in one pass of [`crate::kernels::depthwise`].
 
 use super::Session;
 use super::conv::{View, add_up};
@@ -11,7 +11,7 @@ use super::slots::Handover;
 use crate::aligned::Aligned;
 use crate::kernels::Window;
 use crate::kernels::batch_norm::{backward_apply, normalise};
-use crate::kernels::depthwise::padded::{self, Backward, Forward, Reach, padded_width, rows_read};
+use crate::kernels::depthwise::{self, Backward, Forward, Reach, padded_width, rows_read};
 use crate::lowering::{NodeId, ParameterId};
 use crate::simd::Level;
 
@@ -59,7 +59,7 @@ impl Session {
                 let out = unsafe { outs.part(task) };
                 // SAFETY: each task has a row of its own.
                 let moments = if wanted { Some(unsafe { moments.part(task) }) } else { None };
-                padded::forward(level, &Forward { window, source, kernel, bias }, out, moments);
+                depthwise::forward(level, &Forward { window, source, kernel, bias }, out, moments);
             });
         }
         self.moments[id] = gathered;
@@ -131,7 +131,7 @@ impl Session {
                 let (out, partial, sums) = unsafe { (outs.part(task), partial.part(task), sums.part(task)) };
                 partial.fill(0.0);
                 sums.fill(0.0);
-                padded::backward(level, &pass, out, partial, sums);
+                depthwise::backward(level, &pass, out, partial, sums);
             });
         }
         if self.parameters[kernel].is_trainable() {
