@@ -75,7 +75,25 @@ impl Blocks {
         (first, self.each.min(self.rows - first))
     }
 
-    /// Rows `first..first + rows` of the left matrix: as they are, normalised, or unfolded.
+    /// Rows `first..first + rows` of the left matrix as they are stored, where they are.
+    fn stored<'a>(&self, view: View<'a>, first: usize, rows: usize) -> Option<&'a [f32]> {
+        let plain = self.window.is_pointwise() && view.norm.is_none();
+        plain.then(|| &view.values[first * self.inner..][..rows * self.inner])
+    }
+
+    /// Makes rows `first..first + rows` of the left matrix: normalised, or unfolded.
+    fn make(&self, level: Level, view: View<'_>, first: usize, rows: usize, out: &mut [f32]) {
+        if self.window.is_pointwise() {
+            view.read(level, first * self.inner, out);
+        } else {
+            let pixels = self.window.output[0] * self.window.output[1];
+            let picture = &view.values[first / pixels * self.window.input_len()..][..self.window.input_len()];
+            let width = self.window.output[1];
+            unfold(&self.window, picture, first % pixels / width, rows / width, out);
+        }
+    }
+
+    /// Rows `first..first + rows` of the left matrix, made in `own` where they are not stored.
     fn input<'a>(
         &self,
         level: Level,
@@ -84,20 +102,12 @@ impl Blocks {
         rows: usize,
         own: &'a mut Aligned,
     ) -> &'a [f32] {
-        let n = rows * self.inner;
-        if self.window.is_pointwise() {
-            let values = &view.values[first * self.inner..][..n];
-            let Some(norm) = view.norm else { return values };
-            own.reserve(n);
-            normalise(level, values, &mut own[..n], &norm.scale, &norm.shift, norm.bounds);
-        } else {
-            own.reserve(n);
-            let pixels = self.window.output[0] * self.window.output[1];
-            let picture = &view.values[first / pixels * self.window.input_len()..][..self.window.input_len()];
-            let width = self.window.output[1];
-            unfold(&self.window, picture, first % pixels / width, rows / width, &mut own[..n]);
+        if let Some(values) = self.stored(view, first, rows) {
+            return values;
         }
-        &own[..n]
+        own.reserve(rows * self.inner);
+        self.make(level, view, first, rows, &mut own[..rows * self.inner]);
+        &own[..rows * self.inner]
     }
 }
 
@@ -354,11 +364,11 @@ impl Pass<'_> {
             }
         } else {
             work.gradient.reserve(blocks.rows * stride);
-            let normalised = view.norm.is_some() || !self.window.is_pointwise();
-            work.input.reserve(if normalised { blocks.rows * inner } else { 0 });
+            let made = blocks.stored(view, 0, 0).is_none();
+            work.input.reserve(if made { blocks.rows * inner } else { 0 });
             let gradients = Parts::new(&mut work.gradient, blocks.each * stride);
             let inputs = Parts::new(&mut work.input, blocks.each * inner);
-            session.crew.run(pieces, |piece, scratch| {
+            session.crew.run(pieces, |piece, _| {
                 clear(piece);
                 let start = piece * per_piece;
                 for block in start..(start + per_piece).min(blocks.len()) {
@@ -367,19 +377,13 @@ impl Pass<'_> {
                     let (g, x) = unsafe { (gradients.part(block), inputs.part(block)) };
                     let g = &mut g[..rows * stride];
                     self.load_gradient(first, rows, stride, g);
-                    if normalised {
-                        x[..rows * inner].copy_from_slice(blocks.input(
-                            level,
-                            view,
-                            first,
-                            rows,
-                            &mut scratch.input,
-                        ));
+                    if made {
+                        blocks.make(level, view, first, rows, &mut x[..rows * inner]);
                     }
                     by_input(block, piece, g);
                 }
             });
-            let x: &[f32] = if normalised { &work.input } else { view.values };
+            let x: &[f32] = if made { &work.input } else { view.values };
             let g: &[f32] = &work.gradient;
             let parts = Parts::new(slopes, KERNEL_ROWS * outer);
             session.crew.run(inner.div_ceil(KERNEL_ROWS), |task, _| {
