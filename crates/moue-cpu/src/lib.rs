@@ -8,6 +8,7 @@ mod aligned;
 mod inference;
 mod kernels;
 mod lowering;
+pub mod peak;
 mod simd;
 mod team;
 mod training;

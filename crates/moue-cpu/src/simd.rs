@@ -68,6 +68,15 @@ impl Level {
         levels
     }
 
+    /// As the environment variable `MOUE_SIMD` names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Portable => "portable",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+        }
+    }
+
     /// The level in use: the best available, or the one named in the environment variable
     /// `MOUE_SIMD` (`portable`, `avx2`, `avx512`) where this processor has it.
     pub fn current() -> Level {
@@ -164,3 +173,9 @@ macro_rules! at_registers {
     };
 }
 pub(crate) use at_registers;
+
+/// `a * b + c`, fused where the instruction set has it (elsewhere fusing is a slow library call).
+#[inline(always)]
+pub(crate) fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}

@@ -85,9 +85,10 @@ impl Depthwise {
     pub fn row_work(&self) -> usize {
         let w = &self.window;
         let own = w.kernel[0] * w.kernel[1] * w.output[1] * w.output[2];
-        let made = self.producer.as_ref().map_or(0, |conv| {
-            conv.panels.depth() * w.input[1] * w.input[2] * w.strides[0]
-        });
+        let made = self
+            .producer
+            .as_ref()
+            .map_or(0, |conv| conv.panels.depth() * w.input[1] * w.input[2] * w.strides[0]);
         // A tap costs more than a step of a product: it loads what it multiplies.
         2 * own + made
     }
@@ -186,9 +187,8 @@ impl Depthwise {
             for x in 0..width {
                 let to = &mut ring[i * line + x * padded..][..n];
                 // SAFETY: the pixel lies within the picture, by the caller's contract.
-                let from = unsafe {
-                    std::slice::from_raw_parts(input.add((y * width + x) * channels + first), n)
-                };
+                let from =
+                    unsafe { std::slice::from_raw_parts(input.add((y * width + x) * channels + first), n) };
                 to.copy_from_slice(from);
             }
         }

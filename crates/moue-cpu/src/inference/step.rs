@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::depthwise::Depthwise;
 use super::plan::{Action, Place, Plan, Step};
 use super::works::Work;
 use crate::Level;
@@ -12,8 +13,11 @@ use crate::kernels::{layout, pooling};
 /// Multiplications below which handing a piece to another thread costs more than it saves.
 const WORTH_A_TASK: usize = 1 << 15;
 
+/// Output rows from which on rows are shared rather than channels.
+const LARGE: usize = 20;
+
 /// Tasks a thread, so that a thread that is interrupted leaves little undone.
-const TASKS_PER_THREAD: usize = 3;
+const TASKS_PER_THREAD: usize = 1;
 
 /// A buffer that several threads write in different places.
 #[derive(Clone, Copy)]
@@ -143,12 +147,10 @@ impl Step {
             match &self.action {
                 Action::Convolve(conv) => self.convolve(conv, level, memory, pictures, task, tasks),
                 Action::Depthwise(step) => {
-                    // Every group of every picture is cut into as many bands as the tasks need.
-                    let whole = pictures.len() * step.groups();
-                    let bands = tasks.div_ceil(whole).min(step.height());
-                    for unit in share(whole * bands, task, tasks) {
-                        let (picture, rest) = (unit / (step.groups() * bands), unit % (step.groups() * bands));
-                        let (group, band) = (rest / bands, rest % bands);
+                    let bands = bands(step, pictures.len(), tasks);
+                    for unit in share(pictures.len() * bands * step.groups(), task, tasks) {
+                        let (rows, group) = (unit / step.groups(), unit % step.groups());
+                        let (picture, band) = (rows / bands, rows % bands);
                         let rows = share(step.height(), band, bands);
                         let input = memory.at(self.inputs[0], pictures.start + picture, 1);
                         let output = memory.at(self.output, pictures.start + picture, 1);
@@ -214,7 +216,8 @@ impl Step {
                 return;
             }
             // Rows of pixels are not cut: a kernel's rows are contiguous only along them.
-            let rows = if tasks <= cuts { share(count * w.output[0], task, tasks) } else { 0..count * w.output[0] };
+            let rows =
+                if tasks <= cuts { share(count * w.output[0], task, tasks) } else { 0..count * w.output[0] };
             for y in rows {
                 let (picture, y) = (y / w.output[0], y % w.output[0]);
                 let input = input.add(picture * w.input_len());
@@ -223,6 +226,15 @@ impl Step {
             }
         }
     }
+}
+
+/// Bands of rows that each group of channels is cut into. Rows of large pictures stay with one thread from
+/// step to step; in small ones the rows that two bands both make would cost more than that saves.
+fn bands(step: &Depthwise, pictures: usize, tasks: usize) -> usize {
+    if tasks == 1 {
+        return 1;
+    }
+    if step.height() >= LARGE { tasks } else { tasks.div_ceil(pictures * step.groups()).min(step.height()) }
 }
 
 /// Into how many tasks the pixels and the channels of a convolution can be cut sensibly.
@@ -243,12 +255,7 @@ fn share(n: usize, part: usize, parts: usize) -> Range<usize> {
 }
 
 /// The steps that only move values or touch each once.
-fn plain<'a>(
-    level: Level,
-    work: &Work,
-    mut inputs: impl Iterator<Item = &'a [f32]>,
-    out: &mut [f32],
-) {
+fn plain<'a>(level: Level, work: &Work, mut inputs: impl Iterator<Item = &'a [f32]>, out: &mut [f32]) {
     let mut next = || inputs.next().unwrap_or_default();
     match work {
         Work::Pad { window } => {
@@ -286,7 +293,7 @@ fn plain<'a>(
             layout::concatenate(&parts, out);
         }
         Work::Upsample { row, channels, size } => layout::upsample(next(), *row, *channels, *size, out),
-        Work::Pool { .. } => pooling::global_average(next(), out),
+        Work::Pool => pooling::global_average(next(), out),
         // These are steps of their own.
         Work::Conv { .. } | Work::Depthwise { .. } | Work::Dense { .. } => {}
     }

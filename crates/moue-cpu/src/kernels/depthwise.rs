@@ -360,9 +360,9 @@ unsafe fn walk_phase<V: Compare, const NY: usize, const NX: usize>(
             }
             iy += sy;
         }
-        for i in 0..NY {
-            for j in 0..NX {
-                slopes[i][j].store(kernel.add(at(i, j)));
+        for (i, slopes) in slopes.iter().enumerate() {
+            for (j, slope) in slopes.iter().enumerate() {
+                slope.store(kernel.add(at(i, j)));
             }
         }
         plain.store(sums.add(c));

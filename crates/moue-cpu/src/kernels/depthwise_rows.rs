@@ -1,8 +1,8 @@
 //! Depthwise convolution of rows that already carry their borders: no pixel needs a check.
 
+use crate::Level;
 use crate::aligned::Aligned;
 use crate::simd::{Vector, at_registers};
-use crate::Level;
 
 /// Largest kernel side.
 pub(crate) const MAX_SIDE: usize = 8;

@@ -37,16 +37,8 @@ pub(crate) struct Panel {
     bias: usize,
 }
 
-impl Panel {
-    /// Output channels including the unused lanes of the last register.
-    pub fn padded(&self, level: Level) -> usize {
-        self.vectors * level.lanes()
-    }
-}
-
 /// Weights `[depth, columns]` packed panel by panel for one level, with their bias.
 pub(crate) struct Panels {
-    level: Level,
     depth: usize,
     panels: Vec<Panel>,
     weights: Aligned,
@@ -74,13 +66,8 @@ impl Panels {
             first += panel.columns;
             panels.push(panel);
         }
-        let mut packed = Self {
-            level,
-            depth,
-            panels,
-            weights: Aligned::zeros(weights_at),
-            bias: Aligned::zeros(bias_at),
-        };
+        let mut packed =
+            Self { depth, panels, weights: Aligned::zeros(weights_at), bias: Aligned::zeros(bias_at) };
         for panel in &packed.panels {
             let width = panel.vectors * lanes;
             for (row, out) in
@@ -163,6 +150,20 @@ impl Target {
     }
 }
 
+/// Runs the body for `$i` in `0..$n`, `$n` a constant of at most 12, as straight-line code: a loop that
+/// the compiler unrolls late keeps the sums of a tile in memory.
+macro_rules! unrolled {
+    ($i:ident < $n:expr, $body:expr) => {
+        unrolled!($i < $n, $body, 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    ($i:ident < $n:expr, $body:expr, $($value:literal)*) => {
+        $(if $value < $n {
+            let $i: usize = $value;
+            $body;
+        })*
+    };
+}
+
 /// One tile: `R` pixels from `pixel` on, `N` registers of channels.
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "plain buffers in, plain buffers out")]
@@ -180,59 +181,58 @@ unsafe fn tile<V: Vector, const R: usize, const N: usize>(
     // are whole panels.
     unsafe {
         let mut sums = [[V::splat(0.0); N]; R];
-        for n in 0..N {
+        unrolled!(n < N, {
             let b = V::load(bias.add(n * V::LANES));
-            for row in &mut sums {
-                row[n] = b;
-            }
-        }
+            unrolled!(r < R, sums[r][n] = b);
+        });
         let mut weights = weights;
         let stride = source.pixel_stride;
         for segment in 0..source.segments {
-            let x = source.base.add(pixel * stride + segment * source.segment_stride);
             // A pointer for every third pixel: the two after it are reached by index registers.
-            let mut starts = [x; 4];
-            for (g, start) in starts.iter_mut().enumerate() {
-                *start = x.wrapping_add(3 * g * stride);
-            }
+            let mut first = source.base.add(pixel * stride + segment * source.segment_stride);
+            let mut second = first.wrapping_add(3 * stride);
+            let mut third = first.wrapping_add(6 * stride);
+            let mut fourth = first.wrapping_add(9 * stride);
             for _ in 0..depth {
                 let mut w = [V::splat(0.0); N];
-                for (n, w) in w.iter_mut().enumerate() {
-                    *w = V::load(weights.add(n * V::LANES));
-                }
-                for r in 0..R {
-                    let x = V::splat(*starts[r / 3].add(r % 3 * stride));
-                    for n in 0..N {
-                        sums[r][n] = x.mul_add(w[n], sums[r][n]);
-                    }
-                }
+                unrolled!(n < N, w[n] = V::load(weights.add(n * V::LANES)));
+                unrolled!(r < R, {
+                    let start = [first, second, third, fourth][r / 3];
+                    let x = V::splat(*start.add(r % 3 * stride));
+                    unrolled!(n < N, sums[r][n] = x.mul_add(w[n], sums[r][n]));
+                });
                 weights = weights.add(N * V::LANES);
-                for start in &mut starts {
-                    *start = start.wrapping_add(1);
-                }
+                first = first.wrapping_add(1);
+                second = second.wrapping_add(1);
+                third = third.wrapping_add(1);
+                fourth = fourth.wrapping_add(1);
             }
         }
         let (low, high) = (V::splat(bounds.0), V::splat(bounds.1));
-        let whole = columns == N * V::LANES;
-        for (r, row) in sums.iter().enumerate() {
-            let at = target.offset(pixel + r);
-            for (n, sum) in row.iter().enumerate() {
-                let at = at + n * V::LANES;
-                let lanes = columns.saturating_sub(n * V::LANES);
-                let mut y = *sum;
-                if whole || lanes >= V::LANES {
-                    if !target.residual.is_null() {
-                        y = y.add(V::load(target.residual.add(at)));
-                    }
-                    y.max(low).min(high).store(target.base.add(at));
-                } else if lanes > 0 {
-                    if !target.residual.is_null() {
-                        y = y.add(V::load_first(target.residual.add(at), lanes));
-                    }
-                    y.max(low).min(high).store_first(target.base.add(at), lanes);
-                }
-            }
+        // Only the last register of a panel can be partly used.
+        let rest = columns - (N - 1) * V::LANES;
+        if !target.residual.is_null() {
+            unrolled!(r < R, {
+                let from = target.residual.add(target.offset(pixel + r));
+                unrolled!(n < N, {
+                    let from = from.add(n * V::LANES);
+                    let added =
+                        if n + 1 < N || rest == V::LANES { V::load(from) } else { V::load_first(from, rest) };
+                    sums[r][n] = sums[r][n].add(added);
+                });
+            });
         }
+        unrolled!(r < R, {
+            let to = target.base.add(target.offset(pixel + r));
+            unrolled!(n < N, {
+                let (to, y) = (to.add(n * V::LANES), sums[r][n].max(low).min(high));
+                if n + 1 < N || rest == V::LANES {
+                    y.store(to);
+                } else {
+                    y.store_first(to, rest);
+                }
+            });
+        });
     }
 }
 

@@ -1,6 +1,8 @@
 //! Every kernel against a plain reference in f64, on random shapes, at every instruction set this
 //! processor has.
 
+mod blocked;
+
 use super::conv::{fold, unfold, unfolded_len};
 use super::matmul::{Matrix, matmul};
 use super::tall_product::{Left, PANEL, Right, pack, pack_transposed, packed_len, panel_width, product};

@@ -41,10 +41,8 @@ impl Fusion {
                 });
             // Nodes are run backwards: the reader with the smallest number is the last.
             let last = readers.iter().copied().min().filter(|_| fusion.unstored[id]);
-            fusion.finisher[id] = last.filter(|&r| match &nodes[r].kind {
-                Kind::Conv { .. } | Kind::Depthwise { .. } => true,
-                _ => false,
-            });
+            fusion.finisher[id] =
+                last.filter(|&r| matches!(nodes[r].kind, Kind::Conv { .. } | Kind::Depthwise { .. }));
             let before = node.inputs[0];
             let only_reader = lowered.readers[before] == [id];
             fusion.slopes_only[id] = only_reader
