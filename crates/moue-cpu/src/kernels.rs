@@ -13,6 +13,7 @@ pub(crate) mod pooling;
 pub(crate) mod product;
 #[cfg(test)]
 mod reference;
+pub(crate) mod tall_product;
 
 /// Values a task of an element-wise pass handles: large enough to pay for the hand-over, small
 /// enough to stay in a core's cache between two passes.

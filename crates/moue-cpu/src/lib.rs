@@ -9,7 +9,6 @@ mod inference;
 mod kernels;
 mod lowering;
 pub mod peak;
-mod pool;
 mod simd;
 mod team;
 mod training;

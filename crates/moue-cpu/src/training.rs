@@ -1,24 +1,32 @@
 //! Training sessions: forward with batch statistics, backward, update.
 //!
-//! Every node's output is kept from forward to backward. Gradients live in a few slots that are
-//! planned when the session is made and reused as soon as a gradient has been handed on, and
-//! batch normalisation works on its gradient in place. Nothing is allocated per step beyond small
+//! Outputs are kept from forward to backward, except those of normalisations whose readers compute them
+//! on the way (`fusion`). Gradients live in a few slots that are planned when the session is made and
+//! reused as soon as a gradient has been handed on. Nothing is allocated per step beyond small
 //! per-channel vectors.
 
 mod backward;
+mod conv;
+mod crew;
+mod depthwise;
 mod forward;
+mod fusion;
+mod norm;
 mod slots;
 
 use moue_graph::engine::{
     Batch, Loss, Optimizer, StepOutcome, TrainingOptions, TrainingSession, TrainingState,
 };
-use moue_graph::{Error, Graph, Result, Tensor, Weights};
-use rayon::ThreadPool;
-use rayon::prelude::*;
+use moue_graph::{Activation, Error, Graph, Result, Tensor, Weights};
 
+use crew::{Crew, Parts};
+use fusion::Fusion;
+use norm::{Moments, Norm};
+
+use crate::aligned::Aligned;
+use crate::kernels::activation::bounds;
 use crate::kernels::{ELEMENTS_PER_TASK, loss, optimizer};
-use crate::lowering::{Kind, Lowered, NodeId, lower};
-use crate::pool;
+use crate::lowering::{Kind, Lowered, Node, NodeId, lower};
 use crate::simd::Level;
 
 /// A parameter and all that training keeps beside it.
@@ -39,16 +47,6 @@ impl Parameter {
     }
 }
 
-/// What a batch normalisation remembers from forward to backward.
-#[derive(Clone, Default)]
-struct NormState {
-    /// Whether the batch's own statistics were used.
-    batch: bool,
-    mean: Vec<f32>,
-    /// 1 / sqrt(variance + epsilon).
-    inverse: Vec<f32>,
-}
-
 /// Forward over stored outputs, either way of normalising.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -59,15 +57,21 @@ enum Mode {
 }
 
 pub(crate) struct Session {
-    pool: ThreadPool,
+    crew: Crew,
     level: Level,
     lowered: Lowered,
     plan: slots::Plan,
+    fusion: Fusion,
     parameters: Vec<Parameter>,
-    /// Output of each node for a whole batch.
-    values: Vec<Vec<f32>>,
-    gradients: Vec<Vec<f32>>,
-    norms: Vec<NormState>,
+    /// Output of each node for a whole batch; empty where it is not stored.
+    values: Vec<Aligned>,
+    gradients: Vec<Aligned>,
+    /// By node; empty for nodes that are not normalisations.
+    norms: Vec<Norm>,
+    /// A normalisation that changes nothing, with as many channels as any node.
+    identity: Norm,
+    moments: Vec<Moments>,
+    work: conv::Work,
     /// Which values a dropout kept, per node; empty elsewhere.
     kept: Vec<Vec<f32>>,
     max_batch: usize,
@@ -103,9 +107,18 @@ impl Session {
             return Err(Error::Parameter("every layer is frozen: there is nothing to train".into()));
         }
         let batch = options.max_batch;
-        let values = lowered.nodes.iter().map(|n| vec![0.0; n.len() * batch]).collect();
-        let gradients = plan.sizes().iter().map(|n| vec![0.0; n * batch]).collect();
-        let norms = vec![NormState::default(); lowered.nodes.len()];
+        let fusion = Fusion::new(&lowered, |id| plan.reaches(id));
+        let stored =
+            |(n, unstored): (&Node, &bool)| Aligned::zeros(if *unstored { 0 } else { n.len() * batch });
+        let values = lowered.nodes.iter().zip(&fusion.unstored).map(stored).collect();
+        let gradients = plan.sizes().iter().map(|n| Aligned::zeros(n * batch)).collect();
+        let norms = lowered.nodes.iter().map(|n| match n.kind {
+            Kind::Norm { activation, .. } => Norm::new(n.channels(), bounds(activation)),
+            _ => Norm::default(),
+        });
+        let widest = lowered.nodes.iter().map(Node::channels).max().unwrap_or(1);
+        let mut identity = Norm::new(widest, bounds(Activation::Linear));
+        identity.scale.fill(1.0);
         let kept =
             lowered
                 .nodes
@@ -119,14 +132,18 @@ impl Session {
                 })
                 .collect();
         Ok(Self {
-            pool: pool::start(options.threads)?,
+            crew: Crew::new(options.threads)?,
             level: Level::current(),
+            norms: norms.collect(),
+            moments: vec![Moments::default(); lowered.nodes.len()],
             lowered,
             plan,
+            fusion,
             parameters,
             values,
             gradients,
-            norms,
+            identity,
+            work: conv::Work::default(),
             kept,
             max_batch: batch,
             optimizer: options.optimizer.clone(),
@@ -162,33 +179,19 @@ impl Session {
 
     fn update(&mut self, rate: f32) {
         let (level, step, optimizer) = (self.level, self.step, &self.optimizer);
-        let parameters = &mut self.parameters;
-        self.pool.install(|| {
-            for p in parameters.iter_mut().filter(|p| p.is_trainable()) {
-                let decayed = p.decayed;
-                let [first, second] = &mut p.slots;
-                let part = ELEMENTS_PER_TASK;
-                // An optimizer with one moment has an empty second buffer: give each task an empty part.
-                if second.is_empty() {
-                    p.values
-                        .par_chunks_mut(part)
-                        .zip(p.gradient.par_chunks(part))
-                        .zip(first.par_chunks_mut(part))
-                        .for_each(|((v, g), m)| {
-                            optimizer::update(level, optimizer, rate, step, decayed, v, g, [m, &mut []]);
-                        });
-                } else {
-                    p.values
-                        .par_chunks_mut(part)
-                        .zip(p.gradient.par_chunks(part))
-                        .zip(first.par_chunks_mut(part))
-                        .zip(second.par_chunks_mut(part))
-                        .for_each(|(((v, g), m), s)| {
-                            optimizer::update(level, optimizer, rate, step, decayed, v, g, [m, s]);
-                        });
-                }
-            }
-        });
+        let size = ELEMENTS_PER_TASK;
+        for p in self.parameters.iter_mut().filter(|p| p.is_trainable()) {
+            let (n, decayed, gradient) = (p.values.len(), p.decayed, &p.gradient);
+            let values = Parts::new(&mut p.values, size);
+            let [first, second] = p.slots.each_mut().map(|slot| Parts::new(slot, size));
+            self.crew.run(n.div_ceil(size), |task, _| {
+                // SAFETY: each task has parts of its own; a second slot that an optimizer does without
+                // has empty ones.
+                let (v, slots) = unsafe { (values.part(task), [first.part(task), second.part(task)]) };
+                let g = &gradient[task * size..][..v.len()];
+                optimizer::update(level, optimizer, rate, step, decayed, v, g, slots);
+            });
+        }
     }
 }
 

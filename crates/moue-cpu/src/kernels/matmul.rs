@@ -27,12 +27,6 @@ impl<'a> Matrix<'a> {
             column_stride: self.row_stride,
         }
     }
-
-    /// Columns `start..end` only.
-    pub fn columns(self, start: usize, end: usize) -> Self {
-        assert!(start < end && end <= self.columns);
-        Self { data: &self.data[start * self.column_stride..], columns: end - start, ..self }
-    }
 }
 
 /// `out = a b`, or `out += a b` with `accumulate`. `out` is row-major and exactly `a.rows x b.columns`.

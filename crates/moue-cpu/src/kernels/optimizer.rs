@@ -30,11 +30,12 @@ pub(crate) fn update(
     match *optimizer {
         Optimizer::Adam { beta_1, beta_2, epsilon, weight_decay } => {
             let t = step as i32;
-            let correction = (1.0 - f64::from(beta_2).powi(t)).sqrt() / (1.0 - f64::from(beta_1).powi(t));
+            let (beta_1, beta_2) = (as_written(beta_1), as_written(beta_2));
+            let correction = (1.0 - beta_2.powi(t)).sqrt() / (1.0 - beta_1.powi(t));
             let parts = AdamStep {
                 rate: (f64::from(rate) * correction) as f32,
-                beta_1,
-                beta_2,
+                share_1: (1.0 - beta_1) as f32,
+                share_2: (1.0 - beta_2) as f32,
                 epsilon,
                 keep: if decayed { 1.0 - rate * weight_decay } else { 1.0 },
             };
@@ -53,10 +54,18 @@ pub(crate) fn update(
 #[derive(Clone, Copy)]
 pub(crate) struct AdamStep {
     rate: f32,
-    beta_1: f32,
-    beta_2: f32,
+    /// 1 - beta_1, the share of the new gradient in its mean.
+    share_1: f32,
+    /// 1 - beta_2.
+    share_2: f32,
     epsilon: f32,
     keep: f32,
+}
+
+/// The f64 that is written like this f32: 0.999 instead of 0.99900001, whose distance to 1 is off by
+/// 5e-5 of itself.
+fn as_written(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 #[inline(always)]
@@ -68,8 +77,8 @@ fn adam_body<const FMA: bool>(
     step: AdamStep,
 ) {
     for (((v, g), m), s) in values.iter_mut().zip(gradient).zip(first).zip(second) {
-        *m += (g - *m) * (1.0 - step.beta_1);
-        *s += (g * g - *s) * (1.0 - step.beta_2);
+        *m += (g - *m) * step.share_1;
+        *s += (g * g - *s) * step.share_2;
         *v = *v * step.keep - *m * step.rate / (s.sqrt() + step.epsilon);
     }
 }

@@ -5,6 +5,7 @@ mod blocked;
 
 use super::conv::{fold, unfold, unfolded_len};
 use super::matmul::{Matrix, matmul};
+use super::tall_product::{Left, PANEL, Right, pack, pack_transposed, packed_len, panel_width, product};
 use super::{Window, activation, batch_norm, depthwise, loss, optimizer, pooling};
 use crate::Level;
 use moue_graph::engine::Optimizer;
@@ -72,47 +73,172 @@ fn f64s(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
 
+/// Forward over padded rows, and everything the backward pass makes, in bands.
 #[test]
-fn depthwise_convolution_and_its_gradients() {
-    let mut random = Random(1);
-    for round in 0..60 {
-        let w = random.window(None);
+fn depthwise_convolution_of_training_and_its_gradients() {
+    let mut random = Random(11);
+    for round in 0..120 {
+        let mut w = random.window(None);
+        if round % 2 == 0 {
+            // What networks are made of: odd sides, one row and column of zeros around.
+            w.kernel = [3, 3];
+            w.strides = [1 + round / 2 % 2; 2];
+            w.before = [1, 1];
+            w.output[0] = (w.input[0] - 1) / w.strides[0] + 1;
+            w.output[1] = (w.input[1] - 1) / w.strides[1] + 1;
+        }
         let c = w.input[2];
         let n = w.kernel[0] * w.kernel[1];
         let (x, k, bias) = (random.vec(w.input_len()), random.vec(n * c), random.vec(c));
-        let g = random.vec(w.output_len());
-        let old = random.vec(w.input_len());
+        let (g, old) = (random.vec(w.output_len()), random.vec(w.input_len()));
+        let (scale, shift, mean) = (random.vec(c), random.vec(c), random.vec(c));
+        let bounds = (0.0, 0.5);
+        let normal = |i: usize| f64::from(scale[i % c]) * f64::from(x[i]) + f64::from(shift[i % c]);
+        let input: Vec<f64> = (0..x.len()).map(|i| normal(i).clamp(bounds.0, bounds.1)).collect();
         let mut y64 = vec![0.0; w.output_len()];
         y64.chunks_mut(c).for_each(|row| row.copy_from_slice(&f64s(&bias)));
         let (mut dx64, mut dk64) = (f64s(&old), vec![0.0; n * c]);
         taps(&w, |o, i, t| {
             for c_ in 0..c {
-                y64[o * c + c_] += f64::from(x[i * c + c_]) * f64::from(k[t * c + c_]);
+                y64[o * c + c_] += input[i * c + c_] * f64::from(k[t * c + c_]);
                 dx64[i * c + c_] += f64::from(g[o * c + c_]) * f64::from(k[t * c + c_]);
-                dk64[t * c + c_] += f64::from(g[o * c + c_]) * f64::from(x[i * c + c_]);
+                dk64[t * c + c_] += f64::from(g[o * c + c_]) * input[i * c + c_];
             }
         });
-        let clamped: Vec<f64> = y64.iter().map(|v| v.clamp(0.0, 6.0)).collect();
+        let mut sums64 = vec![0.0; 2 * c];
+        for i in 0..x.len() {
+            if !(normal(i) > bounds.0 && normal(i) < bounds.1) {
+                dx64[i] = 0.0;
+            }
+            sums64[i % c] += dx64[i];
+            sums64[c + i % c] += dx64[i] * (f64::from(x[i]) - f64::from(mean[i % c]));
+        }
+        let what = format!("round {round} {w:?}");
         for level in Level::available() {
-            let what = format!("round {round} {level:?} {w:?}");
-            let epilogue = depthwise::Epilogue { bias: Some(&bias), bounds: (0.0, 6.0) };
-            let mut y = vec![f32::NAN; w.output_len()];
-            // In two parts, as bands of a picture are.
-            let half = w.output[0] / 2;
-            let (upper, lower) = y.split_at_mut(half * w.output[1] * c);
-            depthwise::forward(level, &w, &x, &k, epilogue, 0, upper);
-            depthwise::forward(level, &w, &x, &k, epilogue, half, lower);
-            close(&what, &y, &clamped, n);
+            let what = format!("{what} {level:?}");
+            let (rows, width) = (w.output[0], depthwise::padded_width(&w));
+            let mut source = vec![0.0f32; depthwise::rows_read(&w, rows) * width * c];
+            for (i, v) in input.iter().enumerate() {
+                let (y, x) = (i / c / w.input[1] + w.before[0], i / c % w.input[1] + w.before[1]);
+                if let Some(to) = source.get_mut((y * width + x) * c + i % c) {
+                    *to = *v as f32;
+                }
+            }
+            let pass = depthwise::Forward { window: &w, source: &source, kernel: &k, bias: Some(&bias) };
+            let (mut y, mut moments) = (vec![f32::NAN; w.output_len()], vec![f32::NAN; 2 * c]);
+            depthwise::forward(level, &pass, &mut y, Some(&mut moments));
+            close(&what, &y, &y64, n);
+            let pixels = y64.len() / c;
+            for c_ in 0..c {
+                let of = || y64.iter().skip(c_).step_by(c);
+                let mean = of().sum::<f64>() / pixels as f64;
+                let square: f64 = of().map(|v| (v - mean).powi(2)).sum();
+                let got = [moments[c_], moments[c + c_]];
+                close(&what, &got, &[mean, square], 2 * n * pixels);
+            }
+
+            let half = w.input[0] / 2;
             let mut dx = old.clone();
-            depthwise::backward_input(level, &w, &g, &k, true, &mut dx);
+            let (mut dk, mut sums) = (vec![0.0; n * c], vec![0.0; 2 * c]);
+            for rows in [0..half, half..w.input[0]].into_iter().filter(|r| !r.is_empty()) {
+                let reach = depthwise::Reach::new(&w, rows.start, rows.end);
+                let mut gradient = vec![0.0f32; reach.height() * reach.width() * c];
+                for (i, v) in g.iter().enumerate() {
+                    let y = (i / c / w.output[1]) as isize - reach.rows[0];
+                    let x = (i / c % w.output[1]) as isize - reach.columns[0];
+                    if (0..reach.height() as isize).contains(&y) && (0..reach.width() as isize).contains(&x) {
+                        gradient[(y as usize * reach.width() + x as usize) * c + i % c] = *v;
+                    }
+                }
+                let range = rows.start * w.input[1] * c..rows.end * w.input[1] * c;
+                let pass = depthwise::Backward {
+                    window: &w,
+                    rows,
+                    x: &x[range.clone()],
+                    scale: &scale,
+                    shift: &shift,
+                    bounds: (0.0, 0.5),
+                    mask: (0.0, 0.5),
+                    mean: &mean,
+                    gradient: &gradient,
+                    reach,
+                    kernel: &k,
+                    accumulate: true,
+                };
+                depthwise::backward(level, &pass, &mut dx[range], &mut dk, &mut sums);
+            }
             close(&what, &dx, &dx64, n);
-            let mut fresh = vec![f32::NAN; w.input_len()];
-            depthwise::backward_input(level, &w, &g, &k, false, &mut fresh);
-            let without: Vec<f64> = dx64.iter().zip(&old).map(|(a, b)| a - f64::from(*b)).collect();
-            close(&what, &fresh, &without, n);
-            let mut dk = vec![0.0; n * c];
-            depthwise::backward_kernel(level, &w, &x, &g, &mut dk);
             close(&what, &dk, &dk64, w.output[0] * w.output[1]);
+            close(&what, &sums, &sums64, 2 * n * w.input[0] * w.input[1]);
+        }
+    }
+}
+
+/// The three products of a pointwise convolution, at sides around those of tiles and panels.
+#[test]
+fn products_of_training() {
+    let mut random = Random(12);
+    for round in 0..200 {
+        let side = |random: &mut Random| [1, 5, 12, 13, 16, 24, 31, 32, 33, 40, 65, 96][random.below(12)];
+        let (rows, outer) = (1 + random.below(50), side(&mut random));
+        let inner = if round % 3 == 0 { 1 + random.below(150) } else { side(&mut random) };
+        let (x, w, dy) = (random.vec(rows * inner), random.vec(inner * outer), random.vec(rows * outer));
+        let sum = |n: usize, term: &dyn Fn(usize) -> f64| (0..n).map(term).sum::<f64>();
+        let y64: Vec<f64> = (0..rows * outer)
+            .map(|i| {
+                sum(inner, &|k| f64::from(x[i / outer * inner + k]) * f64::from(w[k * outer + i % outer]))
+            })
+            .collect();
+        let dx64: Vec<f64> = (0..rows * inner)
+            .map(|i| {
+                sum(outer, &|k| f64::from(dy[i / inner * outer + k]) * f64::from(w[i % inner * outer + k]))
+            })
+            .collect();
+        let dw64: Vec<f64> = (0..inner * outer)
+            .map(|i| {
+                sum(rows, &|k| f64::from(x[k * inner + i / outer]) * f64::from(dy[k * outer + i % outer]))
+            })
+            .collect();
+        for level in Level::available() {
+            let what = format!("{level:?} {rows}x{inner}x{outer}");
+            let width = panel_width(level);
+            let mut packed = vec![f32::NAN; packed_len(inner, outer)];
+            for (panel, out) in packed.chunks_mut(inner * width).take(outer.div_ceil(width)).enumerate() {
+                pack(level, &w, outer, panel, out);
+            }
+            let mut y = vec![f32::NAN; rows * outer];
+            let left = Left { data: &x, row_stride: inner, inner_stride: 1 };
+            product(
+                level,
+                [rows, outer, inner],
+                left,
+                Right::packed(level, &packed, inner),
+                &mut y,
+                outer,
+                false,
+            );
+            close(&what, &y, &y64, inner);
+
+            let mut packed = vec![f32::NAN; packed_len(outer, inner)];
+            for (panel, out) in packed.chunks_mut(outer * width).take(inner.div_ceil(width)).enumerate() {
+                pack_transposed(level, &w, inner, panel, out);
+            }
+            let left = Left { data: &dy, row_stride: outer, inner_stride: 1 };
+            let right = Right::packed(level, &packed, outer);
+            let mut dx = x.clone();
+            product(level, [rows, inner, outer], left, right, &mut dx, inner, true);
+            let sums: Vec<f64> = dx64.iter().zip(&x).map(|(a, b)| a + f64::from(*b)).collect();
+            close(&what, &dx, &sums, outer);
+
+            let stride = outer.next_multiple_of(PANEL);
+            let mut lines = vec![0.0; rows * stride];
+            for (line, row) in lines.chunks_mut(stride).zip(dy.chunks(outer)) {
+                line[..outer].copy_from_slice(row);
+            }
+            let left = Left { data: &x, row_stride: 1, inner_stride: inner };
+            let mut dw = vec![f32::NAN; inner * outer];
+            product(level, [inner, outer, rows], left, Right::rows(&lines, stride), &mut dw, outer, false);
+            close(&what, &dw, &dw64, rows);
         }
     }
 }
@@ -176,17 +302,6 @@ fn matrix_products_of_every_orientation() {
             matmul(left, right, &mut out, true);
             let sum: Vec<f64> = want.iter().zip(&old).map(|(w, o)| w + f64::from(*o)).collect();
             close("accumulated", &out, &sum, k);
-            // A part of the columns of the left matrix, transposed: what kernel gradients multiply.
-            if k > 1 {
-                let mut part = vec![f32::NAN; k / 2 * n];
-                let lines = Matrix::new(&a, m, k).columns(0, k / 2).transposed();
-                let y = random.vec(m * n);
-                matmul(lines, Matrix::new(&y, m, n), &mut part, false);
-                let want: Vec<f64> = (0..k / 2 * n)
-                    .map(|i| (0..m).map(|r| f64::from(a[r * k + i / n]) * f64::from(y[r * n + i % n])).sum())
-                    .collect();
-                close("columns", &part, &want, m);
-            }
         }
     }
 }
@@ -212,13 +327,15 @@ fn normalisation_and_its_gradient() {
                 })
                 .collect();
             close("normalise", &y, &want, 1);
+            let through = batch_norm::Through { scale: &scale, shift: &shift, mean: &mean, bounds };
             let mut g = dy.clone();
-            let mut sums = vec![f32::NAN; 2 * channels];
-            batch_norm::backward_sums(level, &x, &y, &mut g, &mean, bounds, &mut sums);
-            let mut want = vec![0.0; 2 * channels];
+            let mut sums = vec![1.0; 2 * channels];
+            batch_norm::backward_sums(level, &x, &mut g, through, &mut sums);
+            let mut want = vec![1.0; 2 * channels];
             for i in 0..n {
-                let (c, pass) = (i % channels, y[i] > bounds.0 && y[i] < bounds.1);
-                let masked = if pass { f64::from(dy[i]) } else { 0.0 };
+                let (c, y) = (i % channels, y[i]);
+                // What the activation gives decides; a value at a bound passes nothing.
+                let masked = if y > bounds.0 && y < bounds.1 { f64::from(dy[i]) } else { 0.0 };
                 assert_eq!(f64::from(g[i]), masked, "mask at {i}");
                 want[c] += masked;
                 want[channels + c] += masked * (f64::from(x[i]) - f64::from(mean[c]));
@@ -227,16 +344,26 @@ fn normalisation_and_its_gradient() {
             let mut masked = dy.clone();
             activation::mask(level, &mut masked, &y, bounds);
             assert_eq!(masked, g, "the clamp's own mask");
-            batch_norm::backward_apply(level, &x, &mut g, &scale, &shift, &mean);
-            let want: Vec<f64> = (0..n)
+            let slopes = batch_norm::Slopes { by_gradient: &scale, by_input: &shift, constant: &mean };
+            let stride = channels + random.below(9);
+            let mut out = vec![f32::NAN; rows * stride];
+            batch_norm::backward_apply(level, &x, &g, slopes, &mut out, stride);
+            let want: Vec<f64> = (0..rows * stride)
                 .map(|i| {
-                    let c = i % channels;
-                    f64::from(scale[c]) * f64::from(masked[i])
-                        + f64::from(shift[c]) * f64::from(x[i])
+                    let (c, at) = (i % stride, i / stride * channels + i % stride);
+                    if c >= channels {
+                        return 0.0;
+                    }
+                    f64::from(scale[c]) * f64::from(masked[at])
+                        + f64::from(shift[c]) * f64::from(x[at])
                         + f64::from(mean[c])
                 })
                 .collect();
-            close("apply", &g, &want, 3);
+            close("apply", &out, &want, 3);
+            batch_norm::backward_apply_in_place(level, &x, &mut g, slopes);
+            for (g, out) in g.chunks(channels).zip(out.chunks(stride)) {
+                assert_eq!(g, &out[..channels], "in place");
+            }
         }
     }
 }

@@ -1,22 +1,13 @@
 //! The backward pass: gradients of parameters and, in planned slots, of node outputs.
 
-use rayon::prelude::*;
-
 use super::Session;
-use super::forward::pointwise_rows;
+use super::crew::Parts;
+use super::fusion::handles_gradient;
 use super::slots::Handover;
 use crate::kernels::activation::{add, bounds, mask};
-use crate::kernels::batch_norm::{backward_apply, backward_sums};
 use crate::kernels::matmul::{Matrix, matmul};
-use crate::kernels::{ELEMENTS_PER_TASK, Window, conv, depthwise, layout, pooling, rows_per_task};
+use crate::kernels::{ELEMENTS_PER_TASK, Window, conv, layout, pooling};
 use crate::lowering::{Kind, NodeId, ParameterId};
-
-/// Partial sums a kernel gradient is split into where its sum runs over many pixels: enough for the
-/// cores of a laptop, few enough to add up quickly. Fixed, so that results never depend on threads.
-const PARTIAL_SUMS: usize = 8;
-
-/// Kernel values above which the gradient is split by kernel rows instead of by pixels.
-const LARGE_KERNEL: usize = 1 << 16;
 
 impl Session {
     pub(super) fn backward(&mut self, count: usize) {
@@ -46,31 +37,19 @@ impl Session {
             }),
             Kind::Conv { window, kernel, bias } => {
                 self.bias_gradient(bias, gradient);
-                if window.is_pointwise() {
-                    self.pointwise_kernel_gradient(&window, kernel, inputs[0], gradient);
-                } else {
-                    self.conv_kernel_gradient(&window, kernel, inputs[0], gradient);
+                self.conv_gradients(id, &window, kernel, count, gradient);
+                if !handles_gradient(&window) {
+                    self.hand_on(id, 0, count, |session, out, accumulate| {
+                        session.conv_input_gradient(&window, kernel, gradient, out, accumulate);
+                    });
                 }
-                self.hand_on(id, 0, count, |session, out, accumulate| {
-                    session.conv_input_gradient(&window, kernel, gradient, out, accumulate);
-                });
             }
             Kind::Depthwise { window, kernel, bias } => {
                 self.bias_gradient(bias, gradient);
-                self.depthwise_kernel_gradient(&window, kernel, inputs[0], gradient);
-                self.hand_on(id, 0, count, |session, out, accumulate| {
-                    let kernel = &session.parameters[kernel].values;
-                    session.pool.install(|| {
-                        out.par_chunks_mut(window.input_len())
-                            .zip(gradient.par_chunks(window.output_len()))
-                            .for_each(|(out, g)| {
-                                depthwise::backward_input(level, &window, g, kernel, accumulate, out);
-                            });
-                    });
-                });
+                self.depthwise_gradients(id, &window, kernel, count, gradient);
             }
-            Kind::Norm { gamma, activation, .. } => {
-                self.norm_gradient(id, inputs[0], gamma, bounds(activation), gradient);
+            Kind::Norm { gamma, .. } => {
+                self.norm_gradient(id, gamma, gradient);
                 self.hand_on_same(id, 0, count, gradient);
             }
             Kind::Clamp { activation } => {
@@ -110,10 +89,13 @@ impl Session {
             Kind::Flatten => self.hand_on_same(id, 0, count, gradient),
             Kind::Pool => {
                 let (channels, size) = (self.lowered.nodes[id].len(), self.lowered.nodes[inputs[0]].len());
-                self.hand_on(id, 0, count, |_, out, accumulate| {
-                    for (g, out) in gradient.chunks_exact(channels).zip(out.chunks_exact_mut(size)) {
-                        pooling::global_average_backward(g, out, accumulate);
-                    }
+                self.hand_on(id, 0, count, |session, out, accumulate| {
+                    let outs = Parts::new(out, size);
+                    session.crew.run(count, |task, _| {
+                        let g = &gradient[task * channels..(task + 1) * channels];
+                        // SAFETY: each task has a part of its own.
+                        pooling::global_average_backward(g, unsafe { outs.part(task) }, accumulate);
+                    });
                 });
             }
             Kind::Dense { kernel, bias } => {
@@ -159,16 +141,17 @@ impl Session {
         }
         let level = self.level;
         self.hand_on(id, which, count, |session, out, accumulate| {
-            session.pool.install(|| {
-                out.par_chunks_mut(ELEMENTS_PER_TASK).zip(gradient.par_chunks(ELEMENTS_PER_TASK)).for_each(
-                    |(out, g)| {
-                        if accumulate {
-                            add(level, out, g);
-                        } else {
-                            out.copy_from_slice(g);
-                        }
-                    },
-                );
+            let size = ELEMENTS_PER_TASK;
+            let outs = Parts::new(out, size);
+            session.crew.run(gradient.len().div_ceil(size), |task, _| {
+                // SAFETY: each task has a part of its own.
+                let out = unsafe { outs.part(task) };
+                let g = &gradient[task * size..][..out.len()];
+                if accumulate {
+                    add(level, out, g);
+                } else {
+                    out.copy_from_slice(g);
+                }
             });
         });
     }
@@ -184,90 +167,6 @@ impl Session {
         }
     }
 
-    /// Runs `fill` for each of `parts` partial sums and adds these up, in order, into the gradient
-    /// of `parameter`.
-    fn sum_partials(
-        &mut self,
-        parameter: ParameterId,
-        parts: usize,
-        fill: impl Fn(&Session, usize, &mut [f32]) + Sync,
-    ) {
-        let mut total = std::mem::take(&mut self.parameters[parameter].gradient);
-        let n = total.len();
-        let mut partials = vec![0.0f32; parts * n];
-        let (level, session) = (self.level, &*self);
-        self.pool.install(|| {
-            partials.par_chunks_mut(n).enumerate().for_each(|(part, out)| fill(session, part, out));
-        });
-        total.copy_from_slice(&partials[..n]);
-        for part in partials[n..].chunks_exact(n) {
-            add(level, &mut total, part);
-        }
-        self.parameters[parameter].gradient = total;
-    }
-
-    fn pointwise_kernel_gradient(
-        &mut self,
-        w: &Window,
-        kernel: ParameterId,
-        input: NodeId,
-        gradient: &[f32],
-    ) {
-        if !self.parameters[kernel].is_trainable() {
-            return;
-        }
-        let (inner, outer) = (w.input[2], w.output[2]);
-        let rows = gradient.len() / outer;
-        let parts = rows.div_ceil(pointwise_rows(w)).min(PARTIAL_SUMS);
-        if inner * outer <= LARGE_KERNEL && parts > 1 {
-            let rows_per_part = rows.div_ceil(parts);
-            let parts = rows.div_ceil(rows_per_part);
-            self.sum_partials(kernel, parts, |session, part, out| {
-                let (first, last) = (part * rows_per_part, ((part + 1) * rows_per_part).min(rows));
-                let x = Matrix::new(&session.values[input][first * inner..last * inner], last - first, inner);
-                let g = Matrix::new(&gradient[first * outer..last * outer], last - first, outer);
-                matmul(x.transposed(), g, out, false);
-            });
-        } else {
-            let mut total = std::mem::take(&mut self.parameters[kernel].gradient);
-            let x = Matrix::new(&self.values[input][..rows * inner], rows, inner);
-            let g = Matrix::new(gradient, rows, outer);
-            let lines = inner.div_ceil(PARTIAL_SUMS).max(8);
-            self.pool.install(|| {
-                total.par_chunks_mut(lines * outer).enumerate().for_each(|(part, out)| {
-                    let first = part * lines;
-                    matmul(x.columns(first, first + out.len() / outer).transposed(), g, out, false);
-                });
-            });
-            self.parameters[kernel].gradient = total;
-        }
-    }
-
-    fn conv_kernel_gradient(&mut self, w: &Window, kernel: ParameterId, input: NodeId, gradient: &[f32]) {
-        if !self.parameters[kernel].is_trainable() {
-            return;
-        }
-        let w = *w;
-        let pictures = gradient.len() / w.output_len();
-        let per_part = pictures.div_ceil(PARTIAL_SUMS);
-        let pixels = w.output[0] * w.output[1];
-        self.sum_partials(kernel, pictures.div_ceil(per_part), |session, part, out| {
-            let mut lines = vec![0.0; conv::unfolded_len(&w, w.output[0])];
-            for i in part * per_part..((part + 1) * per_part).min(pictures) {
-                conv::unfold(
-                    &w,
-                    &session.values[input][i * w.input_len()..][..w.input_len()],
-                    0,
-                    w.output[0],
-                    &mut lines,
-                );
-                let x = Matrix::new(&lines, pixels, lines.len() / pixels);
-                let g = Matrix::new(&gradient[i * w.output_len()..][..w.output_len()], pixels, w.output[2]);
-                matmul(x.transposed(), g, out, true);
-            }
-        });
-    }
-
     fn conv_input_gradient(
         &self,
         w: &Window,
@@ -279,111 +178,21 @@ impl Session {
         let outer = w.output[2];
         let values = &self.parameters[kernel].values;
         let kernel = Matrix::new(values, values.len() / outer, outer).transposed();
-        self.pool.install(|| {
-            if w.is_pointwise() {
-                let (inner, rows) = (w.input[2], pointwise_rows(w));
-                out.par_chunks_mut(rows * inner).zip(gradient.par_chunks(rows * outer)).for_each(
-                    |(out, g)| {
-                        matmul(Matrix::new(g, g.len() / outer, outer), kernel, out, accumulate);
-                    },
-                );
-            } else {
-                let (pixels, n) = (w.output[0] * w.output[1], conv::unfolded_len(w, w.output[0]));
-                out.par_chunks_mut(w.input_len()).zip(gradient.par_chunks(w.output_len())).for_each_init(
-                    || vec![0.0; n],
-                    |lines, (out, g)| {
-                        matmul(Matrix::new(g, pixels, outer), kernel, lines, false);
-                        if !accumulate {
-                            out.fill(0.0);
-                        }
-                        conv::fold(w, lines, out);
-                    },
-                );
-            }
-        });
-    }
-
-    fn depthwise_kernel_gradient(
-        &mut self,
-        w: &Window,
-        kernel: ParameterId,
-        input: NodeId,
-        gradient: &[f32],
-    ) {
-        if !self.parameters[kernel].is_trainable() {
-            return;
-        }
-        let (w, level) = (*w, self.level);
+        let (pixels, n) = (w.output[0] * w.output[1], conv::unfolded_len(w, w.output[0]));
         let pictures = gradient.len() / w.output_len();
-        let per_part = pictures.div_ceil(PARTIAL_SUMS);
-        self.sum_partials(kernel, pictures.div_ceil(per_part), |session, part, out| {
-            for i in part * per_part..((part + 1) * per_part).min(pictures) {
-                let x = &session.values[input][i * w.input_len()..][..w.input_len()];
-                let g = &gradient[i * w.output_len()..][..w.output_len()];
-                depthwise::backward_kernel(level, &w, x, g, out);
+        let outs = Parts::new(out, w.input_len());
+        self.crew.run(pictures, |picture, scratch| {
+            scratch.input.reserve(n);
+            let lines = &mut scratch.input[..n];
+            let g = &gradient[picture * w.output_len()..][..w.output_len()];
+            matmul(Matrix::new(g, pixels, outer), kernel, lines, false);
+            // SAFETY: each task has a part of its own.
+            let out = unsafe { outs.part(picture) };
+            if !accumulate {
+                out.fill(0.0);
             }
+            conv::fold(w, lines, out);
         });
-    }
-
-    /// Masks `gradient` by the activation, sums the gradients of gamma and beta, and turns
-    /// `gradient` into that of the input.
-    fn norm_gradient(
-        &mut self,
-        id: NodeId,
-        input: NodeId,
-        gamma: ParameterId,
-        limits: (f32, f32),
-        gradient: &mut [f32],
-    ) {
-        let level = self.level;
-        let channels = self.lowered.nodes[id].channels();
-        let size = rows_per_task(channels) * channels;
-        let (x, y) = (&self.values[input][..gradient.len()], &self.values[id][..gradient.len()]);
-        let state = &self.norms[id];
-        let mut pieces = vec![0.0f32; gradient.len().div_ceil(size) * 2 * channels];
-        self.pool.install(|| {
-            gradient
-                .par_chunks_mut(size)
-                .zip(x.par_chunks(size))
-                .zip(y.par_chunks(size))
-                .zip(pieces.par_chunks_mut(2 * channels))
-                .for_each(|(((g, x), y), sums)| backward_sums(level, x, y, g, &state.mean, limits, sums));
-        });
-        let mut sums = vec![0.0f64; 2 * channels];
-        for piece in pieces.chunks_exact(2 * channels) {
-            for (s, p) in sums.iter_mut().zip(piece) {
-                *s += f64::from(*p);
-            }
-        }
-        let rows = (gradient.len() / channels) as f64;
-        let (mut by_gradient, mut by_input, mut constant) =
-            (vec![0.0f32; channels], vec![0.0f32; channels], vec![0.0f32; channels]);
-        for c in 0..channels {
-            let inverse = f64::from(state.inverse[c]);
-            let scale = f64::from(self.parameters[gamma].values[c]) * inverse;
-            by_gradient[c] = scale as f32;
-            if state.batch {
-                // Equations of section 3 of the paper, gathered by what they multiply.
-                let slope = -scale * inverse * inverse * sums[channels + c] / rows;
-                by_input[c] = slope as f32;
-                constant[c] = (-scale * sums[c] / rows - slope * f64::from(state.mean[c])) as f32;
-            }
-        }
-        if self.plan.handover(id, 0) != Handover::Skip {
-            self.pool.install(|| {
-                gradient
-                    .par_chunks_mut(size)
-                    .zip(x.par_chunks(size))
-                    .for_each(|(g, x)| backward_apply(level, x, g, &by_gradient, &by_input, &constant));
-            });
-        }
-        let inverse: Vec<f32> = state.inverse.clone();
-        if self.parameters[gamma].is_trainable() {
-            for c in 0..channels {
-                self.parameters[gamma].gradient[c] = (sums[channels + c] * f64::from(inverse[c])) as f32;
-                self.parameters[gamma + 1].gradient[c] = sums[c] as f32;
-            }
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which buffer holds the gradient of which node, and when it is free again.
 
+use crate::aligned::Aligned;
 use crate::lowering::{Kind, Lowered, NodeId, ParameterId};
 
 /// How a node hands its gradient to one of its inputs.
@@ -102,18 +103,23 @@ impl Plan {
         self.slot_of[id].is_some()
     }
 
+    /// Whether this node's first input needs a gradient.
+    pub(super) fn hands_on(&self, id: NodeId) -> bool {
+        self.handover(id, 0) != Handover::Skip
+    }
+
     /// How this node hands its gradient to its input number `which`.
     pub(super) fn handover(&self, id: NodeId, which: usize) -> Handover {
         self.handovers[id][which]
     }
 
     /// Takes the buffer of a node's gradient out, to work on it beside others.
-    pub(super) fn take(&self, buffers: &mut [Vec<f32>], id: NodeId) -> Vec<f32> {
+    pub(super) fn take(&self, buffers: &mut [Aligned], id: NodeId) -> Aligned {
         self.slot_of[id].map(|slot| std::mem::take(&mut buffers[slot])).unwrap_or_default()
     }
 
     /// Puts it back.
-    pub(super) fn put(&self, buffers: &mut [Vec<f32>], id: NodeId, buffer: Vec<f32>) {
+    pub(super) fn put(&self, buffers: &mut [Aligned], id: NodeId, buffer: Aligned) {
         if let Some(slot) = self.slot_of[id] {
             buffers[slot] = buffer;
         }

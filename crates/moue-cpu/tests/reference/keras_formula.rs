@@ -21,8 +21,10 @@ pub struct Reference {
     pub alpha: f32,
     /// Outputs.
     pub classes: usize,
-    /// Of Adam, whose other settings are Keras' defaults.
+    /// Of Adam, whose decays are Keras' defaults.
     pub learning_rate: f32,
+    /// Added to the root of Adam's second moment.
+    pub epsilon: f32,
     /// The cases.
     pub cases: Vec<Case>,
 }
