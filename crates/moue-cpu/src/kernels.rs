@@ -4,6 +4,7 @@ pub(crate) mod activation;
 pub(crate) mod batch_norm;
 pub(crate) mod conv;
 pub(crate) mod depthwise;
+pub(crate) mod int8;
 pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod optimizer;
