@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::kernels::activation::{add, bias_clamp, clamp};
 use crate::kernels::matmul::{Matrix, matmul};
-use crate::kernels::{Window, conv, depthwise, pooling};
+use crate::kernels::{Window, conv, depthwise, layout, pooling};
 use crate::lowering::lower;
 use crate::pool;
 use crate::simd::Level;
@@ -154,6 +154,16 @@ fn run_step(level: Level, step: &Step, arena: &[Vec<f32>], out: &mut [f32], spli
         Work::Add => {
             out.copy_from_slice(&arena[step.inputs[0]][..out.len()]);
             add(level, out, &arena[step.inputs[1]][..out.len()]);
+        }
+        Work::Concatenate { parts } => {
+            let rows = out.len() / parts.iter().sum::<usize>();
+            let inputs = step.inputs.iter().zip(parts);
+            let parts: Vec<(&[f32], usize)> = inputs.map(|(&i, &n)| (&arena[i][..rows * n], n)).collect();
+            layout::concatenate(&parts, out);
+        }
+        Work::Upsample { row, channels, size } => {
+            let x = &arena[step.inputs[0]][..out.len() / (size[0] * size[1])];
+            layout::upsample(x, *row, *channels, *size, out);
         }
         Work::Pool { input } => pooling::global_average(&arena[step.inputs[0]][..*input], out),
         Work::Dense { kernel, bias, bounds } => {

@@ -27,6 +27,12 @@ pub(crate) enum Kind {
     Clamp { activation: Activation },
     /// Sum of two nodes.
     Add,
+    /// Rows of all inputs side by side.
+    Concatenate,
+    /// Pixels repeated down and across.
+    Upsample { size: [usize; 2] },
+    /// The same values, another shape.
+    Flatten,
     /// Mean over pixels.
     Pool,
     /// Random zeros in training.
@@ -178,6 +184,9 @@ pub(crate) fn lower(graph: &Graph) -> Result<Lowered> {
             Op::Activation { function: Activation::Linear } => inputs[0],
             Op::Activation { function } => push(Kind::Clamp { activation: *function }, inputs, &layer.shape),
             Op::Add => push(Kind::Add, inputs, &layer.shape),
+            Op::Concatenate => push(Kind::Concatenate, inputs, &layer.shape),
+            Op::UpSampling2D { size } => push(Kind::Upsample { size: *size }, inputs, &layer.shape),
+            Op::Flatten => push(Kind::Flatten, inputs, &layer.shape),
             Op::GlobalAveragePooling2D => push(Kind::Pool, inputs, &layer.shape),
             Op::Dropout { rate } => push(Kind::Dropout { rate: *rate }, inputs, &layer.shape),
             Op::Dense { use_bias, activation, .. } => {
@@ -197,7 +206,7 @@ pub(crate) fn lower(graph: &Graph) -> Result<Lowered> {
     if nodes[output].shape.len() != 1 {
         return Err(Error::Graph {
             layer: layers[layers.len() - 1].name.clone(),
-            reason: format!("a classifier ends in a flat layer, not {:?}", nodes[output].shape),
+            reason: format!("a network ends in a flat layer, not {:?}", nodes[output].shape),
         });
     }
     Ok(prune(nodes, output))

@@ -137,7 +137,8 @@ impl Session {
         self.lowered.nodes.len() - 1
     }
 
-    fn classes(&self) -> usize {
+    /// Outputs of one picture.
+    fn outputs(&self) -> usize {
         self.lowered.nodes[self.output()].len()
     }
 
@@ -155,40 +156,6 @@ impl Session {
         }
         self.values[0][..pictures.len()].copy_from_slice(pictures);
         Ok(())
-    }
-
-    /// Loss, and its gradient by the logits in the last node's gradient slot.
-    fn loss(&mut self, batch: &Batch<'_>) -> Result<StepOutcome> {
-        let (classes, count) = (self.classes(), batch.count);
-        if batch.targets.len() != count * classes
-            || !(batch.weights.is_empty() || batch.weights.len() == count)
-        {
-            return Err(Error::Parameter(format!(
-                "{count} examples need {} targets and {count} or no weights, not {} and {}",
-                count * classes,
-                batch.targets.len(),
-                batch.weights.len()
-            )));
-        }
-        let output = self.output();
-        let logits = &self.values[output];
-        let mut gradient = self.plan.take(&mut self.gradients, output);
-        let (mut loss, mut correct) = (0.0, 0);
-        for i in 0..count {
-            let row = i * classes..(i + 1) * classes;
-            let weight = batch.weights.get(i).copied().unwrap_or(1.0);
-            let scale = weight / count as f32;
-            let (own, right) = loss::cross_entropy(
-                &logits[row.clone()],
-                &batch.targets[row.clone()],
-                scale,
-                &mut gradient[row],
-            );
-            loss += own * f64::from(weight);
-            correct += usize::from(right);
-        }
-        self.plan.put(&mut self.gradients, output, gradient);
-        Ok(StepOutcome { loss: (loss / count as f64) as f32, correct })
     }
 
     fn update(&mut self, rate: f32) {
@@ -225,18 +192,58 @@ impl Session {
 
 impl TrainingSession for Session {
     fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome> {
-        self.load_pictures(batch.pictures, batch.count)?;
-        self.forward(batch.count, Mode::Training);
-        let outcome = self.loss(batch)?;
-        self.backward(batch.count);
+        let (classes, count) = (self.outputs(), batch.count);
+        if batch.targets.len() != count * classes
+            || !(batch.weights.is_empty() || batch.weights.len() == count)
+        {
+            return Err(Error::Parameter(format!(
+                "{count} examples need {} targets and {count} or no weights, not {} and {}",
+                count * classes,
+                batch.targets.len(),
+                batch.weights.len()
+            )));
+        }
+        let mut correct = 0;
+        let loss = self.step_with(batch.pictures, count, learning_rate, &mut |logits, gradient| {
+            let mut loss = 0.0;
+            for i in 0..count {
+                let row = i * classes..(i + 1) * classes;
+                let weight = batch.weights.get(i).copied().unwrap_or(1.0);
+                let scale = weight / count as f32;
+                let targets = &batch.targets[row.clone()];
+                let (own, right) =
+                    loss::cross_entropy(&logits[row.clone()], targets, scale, &mut gradient[row]);
+                loss += own * f64::from(weight);
+                correct += usize::from(right);
+            }
+            Ok((loss / count as f64) as f32)
+        })?;
+        Ok(StepOutcome { loss, correct })
+    }
+
+    fn step_with(
+        &mut self,
+        pictures: &[f32],
+        count: usize,
+        learning_rate: f32,
+        loss: &mut dyn FnMut(&[f32], &mut [f32]) -> Result<f32>,
+    ) -> Result<f32> {
+        self.load_pictures(pictures, count)?;
+        self.forward(count, Mode::Training);
+        let (output, n) = (self.output(), count * self.outputs());
+        let mut gradient = self.plan.take(&mut self.gradients, output);
+        let outcome = loss(&self.values[output][..n], &mut gradient[..n]);
+        self.plan.put(&mut self.gradients, output, gradient);
+        let loss = outcome?;
+        self.backward(count);
         self.step += 1;
         self.update(learning_rate);
-        Ok(outcome)
+        Ok(loss)
     }
 
     fn logits(&mut self, pictures: &[f32], count: usize, logits: &mut [f32]) -> Result<()> {
         self.load_pictures(pictures, count)?;
-        let n = count * self.classes();
+        let n = count * self.outputs();
         if logits.len() != n {
             return Err(Error::Parameter(format!("{count} pictures have {n} logits, not {}", logits.len())));
         }

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an unmet expectation fails the test")]
 
 use moue_cpu::CpuEngine;
-use moue_graph::engine::{Batch, Engine, Optimizer, TrainingOptions, TrainingSession};
+use moue_graph::engine::{Batch, Engine, InferenceOptions, Optimizer, TrainingOptions, TrainingSession};
 use moue_graph::{Activation, Graph, Op, Padding, Tensor, Weights};
 
 /// A small stream of numbers in [0, 1).
@@ -237,4 +237,105 @@ fn results_do_not_depend_on_threads_and_survive_a_restore() {
     assert!(one == run(2, false), "2 threads differ from 1");
     assert!(one == run(8, false), "8 threads differ from 1");
     assert!(one == run(2, true), "a restored session differs");
+}
+
+/// A pyramid with two heads: maps enlarged, laid side by side, flattened into one row, and a loss of the
+/// caller's own on it.
+fn pyramid(side: [usize; 3], width: usize) -> Graph {
+    let mut b = Graph::builder("pyramid");
+    let x = b.add("input", Op::InputLayer { shape: side.to_vec() }, &[]).unwrap();
+    let fine = b.add("fine", conv(width, [3, 3], [1, 1], Padding::Same, true), &[x]).unwrap();
+    let coarse = b.add("coarse", conv(5, [2, 3], [2, 3], Padding::Valid, true), &[fine]).unwrap();
+    let coarse = b.add("coarse_bn", NORM, &[coarse]).unwrap();
+    let up = b.add("up", Op::UpSampling2D { size: [2, 3] }, &[coarse]).unwrap();
+    let both = b.add("both", Op::Concatenate, &[fine, up, fine]).unwrap();
+    let both = b.add("mix", conv(3, [1, 1], [1, 1], Padding::Same, false), &[both]).unwrap();
+    let first = b.add("first", Op::Flatten, &[both]).unwrap();
+    let second = b.add("second", conv(2, [1, 1], [1, 1], Padding::Same, true), &[coarse]).unwrap();
+    let second = b.add("second_flat", Op::Flatten, &[second]).unwrap();
+    let x = b.add("outputs", Op::Concatenate, &[first, second]).unwrap();
+    // A normalisation of the flat row: it must not be folded into the convolution before.
+    let frozen = b.add("last_bn", NORM, &[x]).unwrap();
+    let mut graph = b.finish().unwrap();
+    graph.set_trainable(false, |id, _| id == frozen);
+    graph
+}
+
+#[test]
+fn pyramids_with_a_loss_of_their_own_match_finite_differences() {
+    for (case, (side, width)) in [([4, 6, 3], 4), ([6, 3, 1], 9), ([2, 9, 2], 33)].into_iter().enumerate() {
+        let graph = pyramid(side, width);
+        let mut numbers = Numbers(40 + case as u64);
+        let weights = random_weights(&graph, &mut numbers);
+        let (count, outputs) = (3, graph.output_shape()[0]);
+        let pictures = numbers.vec(count * side.iter().product::<usize>(), -1.0, 1.0);
+        let wanted = numbers.vec(count * outputs, -1.0, 1.0);
+        // Half the squared distance: its gradient is the difference.
+        let loss = |outputs: &[f32], gradients: &mut [f32]| {
+            let mut sum = 0.0;
+            for ((o, w), g) in outputs.iter().zip(&wanted).zip(gradients) {
+                *g = (o - w) / count as f32;
+                sum += f64::from((o - w) * (o - w)) / 2.0 / count as f64;
+            }
+            Ok(sum as f32)
+        };
+        let mut trained = session(&graph, &weights, count, 2);
+        trained.step_with(&pictures, count, 1.0, &mut { loss }).unwrap();
+        let after = trained.weights();
+        let mut probe = session(&graph, &weights, count, 2);
+        let zero = probe.state();
+        for spec in graph.parameters().into_iter().filter(|p| p.trainable) {
+            let n: usize = spec.shape.iter().product();
+            for at in (0..n).step_by((n / 5).max(1)) {
+                let mut loss_at = |offset: f32| {
+                    let mut state = zero.clone();
+                    let mut tensor = weights.get(&spec.name).unwrap().clone();
+                    tensor.data_mut()[at] += offset;
+                    state.weights.insert(&spec.name, tensor);
+                    probe.restore(&state).unwrap();
+                    f64::from(probe.step_with(&pictures, count, 0.0, &mut { loss }).unwrap())
+                };
+                let h = 1e-2;
+                let slope = (8.0 * (loss_at(h) - loss_at(-h)) - (loss_at(2.0 * h) - loss_at(-2.0 * h)))
+                    / (12.0 * f64::from(h));
+                let values = |w: &Weights| f64::from(w.get(&spec.name).unwrap().data()[at]);
+                let gradient = values(&weights) - values(&after);
+                assert!(
+                    (slope - gradient).abs() < 3e-3 * (1.0 + slope.abs()),
+                    "{}[{at}] of case {case}: finite difference {slope}, gradient {gradient}",
+                    spec.name
+                );
+            }
+        }
+        // Fused and unfused agree.
+        let mut plain = vec![0.0; count * outputs];
+        session(&graph, &weights, count, 2).logits(&pictures, count, &mut plain).unwrap();
+        let mut planned = plain.clone();
+        let options = InferenceOptions { max_batch: count, threads: 2 };
+        let mut plan = CpuEngine.inference(&graph, &weights, &options).unwrap();
+        plan.logits(&pictures, count, &mut planned).unwrap();
+        for (a, b) in plain.iter().zip(&planned) {
+            assert!((a - b).abs() <= 1e-5 * (1.0 + a.abs()), "case {case}: {a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn a_loss_that_fails_leaves_the_weights() {
+    let graph = pyramid([4, 6, 3], 4);
+    let weights = random_weights(&graph, &mut Numbers(1));
+    let mut s = session(&graph, &weights, 1, 1);
+    let fails = &mut |_: &[f32], _: &mut [f32]| Err(moue_graph::Error::Parameter("no".into()));
+    assert!(s.step_with(&[0.5; 72], 1, 1.0, fails).is_err());
+    let after = s.weights();
+    for spec in graph.parameters().into_iter().filter(|p| p.trainable) {
+        assert_eq!(after.get(&spec.name), weights.get(&spec.name), "{}", spec.name);
+    }
+    assert_eq!(s.state().step, 0);
+    // And the session goes on.
+    s.step_with(&[0.5; 72], 1, 1.0, &mut |_, g| {
+        g.fill(0.1);
+        Ok(0.0)
+    })
+    .unwrap();
 }

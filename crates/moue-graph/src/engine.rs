@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Graph, Result, Weights};
+use crate::{Error, Graph, Result, Weights};
 
 /// Runs graphs.
 pub trait Engine: Send + Sync {
@@ -148,6 +148,25 @@ pub struct TrainingState {
 pub trait TrainingSession: Send {
     /// Forward, backward and one update with this learning rate.
     fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome>;
+
+    /// Forward, backward and one update with a loss of the caller's own; gives that loss.
+    ///
+    /// `loss(outputs, gradients)` is called once with `count` rows of outputs (those before a closing
+    /// softmax) and writes the gradient of the loss by each of them; `gradients` has the same length and
+    /// holds leftovers. Where it fails, the weights stay as they are (moving statistics have moved).
+    ///
+    /// # Errors
+    /// Those of `loss`; where lengths are wrong; where the engine trains classifiers only.
+    fn step_with(
+        &mut self,
+        pictures: &[f32],
+        count: usize,
+        learning_rate: f32,
+        loss: &mut dyn FnMut(&[f32], &mut [f32]) -> Result<f32>,
+    ) -> Result<f32> {
+        let _ = (pictures, count, learning_rate, loss);
+        Err(Error::Parameter("this engine trains classifiers only".into()))
+    }
 
     /// Logits with the weights as they are now, in inference mode (moving statistics, no dropout).
     /// Lengths as in [`InferenceSession::logits`].

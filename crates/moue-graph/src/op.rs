@@ -1,5 +1,7 @@
 //! The operations a layer can be, and the shapes they give.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 /// Shape of one example, without the batch axis: `[height, width, channels]` or `[units]`.
@@ -100,6 +102,15 @@ pub enum Op {
     },
     /// Sum of two inputs of one shape.
     Add,
+    /// Inputs side by side along the last axis; all other sides agree.
+    Concatenate,
+    /// Each pixel repeated `size` times down and across (nearest neighbour).
+    UpSampling2D {
+        /// Repeats, `[height, width]`.
+        size: [usize; 2],
+    },
+    /// The same values as one row.
+    Flatten,
     /// Mean over height and width.
     GlobalAveragePooling2D,
     /// In training, sets a share of the values to zero and scales the rest by `1 / (1 - rate)`.
@@ -131,25 +142,32 @@ impl Op {
             Self::Activation { function: Activation::Softmax } => "Softmax",
             Self::Activation { .. } => "Activation",
             Self::Add => "Add",
+            Self::Concatenate => "Concatenate",
+            Self::UpSampling2D { .. } => "UpSampling2D",
+            Self::Flatten => "Flatten",
             Self::GlobalAveragePooling2D => "GlobalAveragePooling2D",
             Self::Dropout { .. } => "Dropout",
             Self::Dense { .. } => "Dense",
         }
     }
 
-    /// How many inputs the operation takes.
-    pub fn arity(&self) -> usize {
+    /// How many inputs the operation takes, the fewest and the most.
+    pub fn arity(&self) -> RangeInclusive<usize> {
         match self {
-            Self::InputLayer { .. } => 0,
-            Self::Add => 2,
-            _ => 1,
+            Self::InputLayer { .. } => 0..=0,
+            Self::Add => 2..=2,
+            Self::Concatenate => 2..=MAX_CONCATENATED,
+            _ => 1..=1,
         }
     }
 
     /// Shape of the output for these input shapes; the error says what was expected.
     pub fn output_shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        if inputs.len() != self.arity() {
-            return Err(format!("takes {} inputs, got {}", self.arity(), inputs.len()));
+        let arity = self.arity();
+        if !arity.contains(&inputs.len()) {
+            let (least, most) = arity.into_inner();
+            let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            return Err(format!("takes {wanted} inputs, got {}", inputs.len()));
         }
         match self {
             Self::InputLayer { shape } => {
@@ -190,6 +208,27 @@ impl Op {
             },
             Self::Add if inputs[0] == inputs[1] => Ok(inputs[0].clone()),
             Self::Add => Err(format!("inputs differ in shape: {:?} and {:?}", inputs[0], inputs[1])),
+            Self::Concatenate => {
+                let mut shape = inputs[0].clone();
+                let outer = shape.len().saturating_sub(1);
+                for other in &inputs[1..] {
+                    if other.len() != shape.len() || other[..outer] != shape[..outer] {
+                        return Err(format!(
+                            "inputs differ in more than the last side: {shape:?} and {other:?}"
+                        ));
+                    }
+                    shape[outer] += other[outer];
+                }
+                Ok(shape)
+            }
+            Self::UpSampling2D { size } => {
+                let [h, w, c] = spatial(inputs[0])?;
+                if size.iter().any(|n| !(1..=MAX_REPEATS).contains(n)) {
+                    return Err(format!("size {size:?} must lie in 1..={MAX_REPEATS}"));
+                }
+                Ok(vec![h * size[0], w * size[1], c])
+            }
+            Self::Flatten => Ok(vec![inputs[0].iter().product()]),
             Self::GlobalAveragePooling2D => Ok(vec![spatial(inputs[0])?[2]]),
             Self::Dense { units, .. } => match inputs[0].as_slice() {
                 [_] => Ok(vec![positive("units", *units)?]),
@@ -232,6 +271,12 @@ impl Op {
 
 /// Largest side, channel count or unit count of any tensor: model files are untrusted input.
 pub(crate) const MAX_SIDE: usize = 1 << 16;
+
+/// Most inputs laid side by side.
+const MAX_CONCATENATED: usize = 64;
+
+/// Most times a pixel is repeated along an axis.
+const MAX_REPEATS: usize = 64;
 
 /// Most rows or columns of zeros on one side of a picture.
 const MAX_PADDING: usize = 64;

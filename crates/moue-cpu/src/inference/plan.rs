@@ -8,14 +8,48 @@ use crate::lowering::{Kind, Lowered, NodeId};
 
 /// The arithmetic of a step with its constants.
 pub(super) enum Work {
-    Pad { window: Window },
-    Conv { window: Window, kernel: Vec<f32>, bias: Vec<f32>, bounds: (f32, f32) },
-    Depthwise { window: Window, kernel: Vec<f32>, bias: Vec<f32>, bounds: (f32, f32) },
-    Affine { scale: Vec<f32>, shift: Vec<f32>, bounds: (f32, f32) },
-    Clamp { bounds: (f32, f32) },
+    Pad {
+        window: Window,
+    },
+    Conv {
+        window: Window,
+        kernel: Vec<f32>,
+        bias: Vec<f32>,
+        bounds: (f32, f32),
+    },
+    Depthwise {
+        window: Window,
+        kernel: Vec<f32>,
+        bias: Vec<f32>,
+        bounds: (f32, f32),
+    },
+    Affine {
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+        bounds: (f32, f32),
+    },
+    Clamp {
+        bounds: (f32, f32),
+    },
     Add,
-    Pool { input: usize },
-    Dense { kernel: Vec<f32>, bias: Vec<f32>, bounds: (f32, f32) },
+    /// Rows of these lengths side by side.
+    Concatenate {
+        parts: Vec<usize>,
+    },
+    /// Rows of `row` values and pixels of `channels`, repeated down and across.
+    Upsample {
+        row: usize,
+        channels: usize,
+        size: [usize; 2],
+    },
+    Pool {
+        input: usize,
+    },
+    Dense {
+        kernel: Vec<f32>,
+        bias: Vec<f32>,
+        bounds: (f32, f32),
+    },
 }
 
 /// One step: reads buffers, writes `len` values of another.
@@ -76,7 +110,7 @@ impl Plan {
                     );
                     let limits = bounds(*activation);
                     let source = alias[node.inputs[0]];
-                    let alone = lowered.readers[node.inputs[0]].len() == 1;
+                    let alone = only_reader(lowered, &alias, node.inputs[0]);
                     if alone && works[source].as_mut().is_some_and(|w| fold(w, &scale, &shift, limits)) {
                         alias[id] = source;
                         None
@@ -87,7 +121,7 @@ impl Plan {
                 Kind::Clamp { activation } => {
                     let limits = bounds(*activation);
                     let source = alias[node.inputs[0]];
-                    let alone = lowered.readers[node.inputs[0]].len() == 1;
+                    let alone = only_reader(lowered, &alias, node.inputs[0]);
                     if alone && works[source].as_mut().is_some_and(|w| clamp(w, limits)) {
                         alias[id] = source;
                         None
@@ -96,8 +130,17 @@ impl Plan {
                     }
                 }
                 Kind::Add => Some(Work::Add),
+                Kind::Concatenate => {
+                    let parts = node.inputs.iter().map(|&i| nodes[i].channels()).collect();
+                    Some(Work::Concatenate { parts })
+                }
+                Kind::Upsample { size } => {
+                    let input = &nodes[node.inputs[0]];
+                    let (row, channels) = (input.shape[1] * input.channels(), input.channels());
+                    Some(Work::Upsample { row, channels, size: *size })
+                }
                 Kind::Pool => Some(Work::Pool { input: nodes[node.inputs[0]].len() }),
-                Kind::Dropout { .. } => {
+                Kind::Dropout { .. } | Kind::Flatten => {
                     alias[id] = alias[node.inputs[0]];
                     None
                 }
@@ -173,6 +216,19 @@ impl Plan {
     }
 }
 
+/// Whether nothing but one node reads this node and all that share its buffer.
+fn only_reader(lowered: &Lowered, alias: &[NodeId], mut id: NodeId) -> bool {
+    loop {
+        if lowered.readers[id].len() != 1 {
+            return false;
+        }
+        if alias[id] == id {
+            return true;
+        }
+        id = lowered.nodes[id].inputs[0];
+    }
+}
+
 /// Normalisation by moving statistics as `scale * x + shift`.
 fn affine([gamma, beta, mean, variance]: [&[f32]; 4], epsilon: f32) -> (Vec<f32>, Vec<f32>) {
     (0..gamma.len())
@@ -191,7 +247,8 @@ fn fold(work: &mut Work, scale: &[f32], shift: &[f32], limits: (f32, f32)) -> bo
     else {
         return false;
     };
-    if *bounds != (f32::NEG_INFINITY, f32::INFINITY) {
+    // A flattened feature map has another number of channels than the step that made it.
+    if *bounds != (f32::NEG_INFINITY, f32::INFINITY) || bias.len() != scale.len() {
         return false;
     }
     for row in kernel.chunks_exact_mut(scale.len()) {

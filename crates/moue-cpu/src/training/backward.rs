@@ -8,7 +8,7 @@ use super::slots::Handover;
 use crate::kernels::activation::{add, bounds, mask};
 use crate::kernels::batch_norm::{backward_apply, backward_sums};
 use crate::kernels::matmul::{Matrix, matmul};
-use crate::kernels::{ELEMENTS_PER_TASK, Window, conv, depthwise, pooling, rows_per_task};
+use crate::kernels::{ELEMENTS_PER_TASK, Window, conv, depthwise, layout, pooling, rows_per_task};
 use crate::lowering::{Kind, NodeId, ParameterId};
 
 /// Partial sums a kernel gradient is split into where its sum runs over many pixels: enough for the
@@ -88,6 +88,26 @@ impl Session {
                     self.hand_on_same(id, which, count, gradient);
                 }
             }
+            Kind::Concatenate => {
+                let width = self.lowered.nodes[id].channels();
+                let mut end = width;
+                // Last input first, as the slots are planned.
+                for which in (0..inputs.len()).rev() {
+                    let part = self.lowered.nodes[inputs[which]].channels();
+                    end -= part;
+                    self.hand_on(id, which, count, |_, out, accumulate| {
+                        layout::take_columns(gradient, width, end, part, out, accumulate);
+                    });
+                }
+            }
+            Kind::Upsample { size } => {
+                let input = &self.lowered.nodes[inputs[0]];
+                let (row, channels) = (input.shape[1] * input.channels(), input.channels());
+                self.hand_on(id, 0, count, |_, out, accumulate| {
+                    layout::upsample_backward(gradient, row, channels, size, out, accumulate);
+                });
+            }
+            Kind::Flatten => self.hand_on_same(id, 0, count, gradient),
             Kind::Pool => {
                 let (channels, size) = (self.lowered.nodes[id].len(), self.lowered.nodes[inputs[0]].len());
                 self.hand_on(id, 0, count, |_, out, accumulate| {

@@ -7,7 +7,7 @@ use super::{Mode, NormState, Session};
 use crate::kernels::activation::{add, bias_clamp, bounds, clamp};
 use crate::kernels::batch_norm::{merge, moments, normalise};
 use crate::kernels::matmul::{Matrix, matmul};
-use crate::kernels::{Window, conv, depthwise, pooling, rows_per_task};
+use crate::kernels::{Window, conv, depthwise, layout, pooling, rows_per_task};
 use crate::lowering::{Kind, NodeId};
 
 /// Values a task of a convolution writes, at most about that many.
@@ -126,6 +126,19 @@ impl Session {
                     );
                 });
             }
+            Kind::Concatenate => {
+                let parts: Vec<(&[f32], usize)> = inputs
+                    .iter()
+                    .map(|&i| (self.values[i].as_slice(), self.lowered.nodes[i].channels()))
+                    .collect();
+                layout::concatenate(&parts, out);
+            }
+            Kind::Upsample { size } => {
+                let input = &self.lowered.nodes[inputs[0]];
+                let (row, channels) = (input.shape[1] * input.channels(), input.channels());
+                layout::upsample(&self.values[inputs[0]][..input.len() * count], row, channels, size, out);
+            }
+            Kind::Flatten => out.copy_from_slice(&self.values[inputs[0]][..out.len()]),
             Kind::Pool => {
                 let size = self.lowered.nodes[inputs[0]].len();
                 let channels = self.lowered.nodes[id].len();

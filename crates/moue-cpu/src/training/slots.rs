@@ -132,5 +132,5 @@ fn own_parameter(kind: &Kind) -> Option<ParameterId> {
 
 /// Whether the gradient of the input has the same size and can be made in place.
 fn keeps_size(kind: &Kind) -> bool {
-    matches!(kind, Kind::Norm { .. } | Kind::Clamp { .. } | Kind::Dropout { .. } | Kind::Add)
+    matches!(kind, Kind::Norm { .. } | Kind::Clamp { .. } | Kind::Dropout { .. } | Kind::Add | Kind::Flatten)
 }
