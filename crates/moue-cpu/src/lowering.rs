@@ -101,13 +101,7 @@ pub(crate) fn lower(graph: &Graph) -> Result<Lowered> {
         let unsupported = |what: &str| Error::Graph { layer: layer.name.clone(), reason: what.into() };
         let inputs: Vec<NodeId> = layer.inputs.iter().map(|&i| node_of[i]).collect();
         let mut push = |kind, inputs, shape: &[usize]| {
-            nodes.push(Node {
-                kind,
-                inputs,
-                shape: shape.to_vec(),
-                trainable: layer.trainable,
-                layer: id,
-            });
+            nodes.push(Node { kind, inputs, shape: shape.to_vec(), trainable: layer.trainable, layer: id });
             nodes.len() - 1
         };
         let parameter = first_parameter[id];

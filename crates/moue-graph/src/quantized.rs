@@ -8,13 +8,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
-
 use crate::{Error, Graph, Op, Result};
 
 /// How one layer's output is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scaling {
     /// Real value of one step, positive.
     pub scale: f32,
@@ -25,6 +22,8 @@ pub struct Scaling {
 /// Kernel and bias of one layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantizedKernel {
+    /// Name of the kernel among the layer's parameters, for instance `depthwise_kernel`.
+    pub parameter: String,
     /// Shape of the kernel, as in the graph.
     pub shape: Vec<usize>,
     /// The kernel, row-major.
@@ -44,10 +43,6 @@ pub struct Quantized {
     /// fuses; it says what it misses.
     pub activations: BTreeMap<String, Scaling>,
 }
-
-/// Parts of a tensor's name behind that of the kernel.
-const SCALE: &str = "_scale";
-const BIAS: &str = "bias";
 
 impl Quantized {
     /// The kernel of a layer; an error that names it where there is none.
@@ -70,16 +65,19 @@ impl Quantized {
         let mut expected = HashMap::new();
         for spec in graph.parameters() {
             let layer = &graph.layers()[spec.layer];
-            if kernel_parameter(&layer.op).is_some_and(|name| spec.name.ends_with(name)) {
-                let channels = match layer.op {
-                    Op::DepthwiseConv2D { .. } => spec.shape[2],
-                    _ => spec.shape.last().copied().unwrap_or(0),
-                };
-                expected.insert(layer.name.as_str(), (spec.shape, channels));
+            let Some(parameter) = kernel_parameter(&layer.op) else { continue };
+            if spec.name.rsplit('/').next() == Some(parameter) {
+                let axis =
+                    if matches!(layer.op, Op::DepthwiseConv2D { .. }) { 2 } else { spec.shape.len() - 1 };
+                let channels = spec.shape[axis];
+                expected.insert(layer.name.as_str(), (parameter, spec.shape, channels));
             }
         }
-        for (layer, (shape, channels)) in &expected {
+        for (layer, (parameter, shape, channels)) in &expected {
             let kernel = self.kernel(layer)?;
+            if kernel.parameter != *parameter {
+                return refuse(format!("{layer} has an int8 {}, not {parameter}", kernel.parameter));
+            }
             if &kernel.shape != shape || kernel.values.len() != shape.iter().product::<usize>() {
                 let (got, want) = (&kernel.shape, shape);
                 return refuse(format!("{layer} has an int8 kernel of the shape {got:?}, not {want:?}"));
@@ -103,16 +101,13 @@ impl Quantized {
                 return refuse(format!("the range of {layer}'s output belongs to no layer of the graph"));
             }
             if !(scaling.scale > 0.0 && scaling.scale.is_finite()) {
-                return refuse(format!("{layer} has the output scale {}, expected a positive one", scaling.scale));
+                return refuse(format!(
+                    "{layer} has the output scale {}, expected a positive one",
+                    scaling.scale
+                ));
             }
         }
         Ok(())
-    }
-
-    /// Names of the tensors of one layer in a file: kernel, scales, bias.
-    pub(crate) fn tensor_names(graph: &Graph, layer: &str) -> Option<[String; 3]> {
-        let kernel = kernel_parameter(&graph.layer(layer)?.op)?;
-        Some([format!("{layer}/{kernel}"), format!("{layer}/{kernel}{SCALE}"), format!("{layer}/{BIAS}")])
     }
 }
 

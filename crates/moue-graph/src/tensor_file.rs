@@ -8,6 +8,7 @@
 
 mod atomic;
 mod foreign;
+mod integers;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -24,8 +25,11 @@ use crate::{Error, Result, Tensor, Weights};
 
 pub(crate) use atomic::write_atomically;
 
-/// Version of the `moue` metadata that this program writes, and the newest it reads.
+/// Version of the `moue` metadata of a file whose tensors are all real values.
 const FORMAT: u32 = 1;
+/// Version of a file with integer tensors, so that a program which does not know them says that a newer
+/// one is needed. The newest version this program reads.
+const FORMAT_INTEGERS: u32 = 2;
 /// Largest file read or written.
 const MAX_FILE: u64 = 1 << 30;
 /// Largest header, metadata included.
@@ -84,7 +88,7 @@ struct Version {
 /// A tensor as it lies in the file.
 struct Stored<'a> {
     dtype: Dtype,
-    shape: &'a [usize],
+    shape: Cow<'a, [usize]>,
     data: Cow<'a, [u8]>,
 }
 
@@ -94,7 +98,7 @@ impl View for &Stored<'_> {
     }
 
     fn shape(&self) -> &[usize] {
-        self.shape
+        &self.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
@@ -122,12 +126,17 @@ pub(crate) fn encode(
     }
     let mut tensors = BTreeMap::new();
     for (name, tensor) in weights.iter() {
-        tensors.insert(name, store(name, tensor, precision)?);
+        tensors.insert(name.to_owned(), store(name, tensor, precision)?);
+    }
+    let mut format = FORMAT;
+    if let Some(quantized) = weights.quantized() {
+        format = FORMAT_INTEGERS;
+        tensors.extend(integers::store(quantized));
     }
     let json = |e: serde_json::Error| Error::Parameter(format!("the {} cannot be written: {e}", kind.name()));
     let content = serde_json::value::to_raw_value(content).map_err(json)?;
     let envelope = Envelope {
-        format: FORMAT,
+        format,
         kind: kind.name().into(),
         checksum: checksum(kind, content.get(), &tensors).into(),
         content: &content,
@@ -160,9 +169,9 @@ pub(crate) fn decode(kind: Kind, bytes: &[u8], name: &Path) -> Result<(String, W
     })?;
     let damaged = |e: serde_json::Error| refuse(format!("its metadata `{KEY}` is damaged: {e}"));
     let version: Version = serde_json::from_str(text).map_err(damaged)?;
-    if version.format != u64::from(FORMAT) {
+    if !(u64::from(FORMAT)..=u64::from(FORMAT_INTEGERS)).contains(&version.format) {
         return Err(refuse(format!(
-            "has the format version {}, this program reads version {FORMAT}; a newer moue may read it",
+            "has the format version {}, this program reads versions {FORMAT} and {FORMAT_INTEGERS}; a newer moue may read it",
             version.format
         )));
     }
@@ -174,7 +183,7 @@ pub(crate) fn decode(kind: Kind, bytes: &[u8], name: &Path) -> Result<(String, W
     let mut tensors = BTreeMap::new();
     for (name, view) in &views {
         let data = Cow::Borrowed(view.data());
-        tensors.insert(name.as_str(), Stored { dtype: view.dtype(), shape: view.shape(), data });
+        tensors.insert(name.clone(), Stored { dtype: view.dtype(), shape: view.shape().into(), data });
     }
     if checksum(kind, envelope.content.get(), &tensors) != envelope.checksum {
         return Err(refuse(
@@ -182,11 +191,16 @@ pub(crate) fn decode(kind: Kind, bytes: &[u8], name: &Path) -> Result<(String, W
                 .into(),
         ));
     }
+    let content = envelope.content.get().to_owned();
+    if kind == Kind::Model && version.format == u64::from(FORMAT_INTEGERS) {
+        let quantized = integers::restore(&tensors).map_err(refuse)?;
+        return Ok((content, Weights::from_quantized(quantized)));
+    }
     let mut weights = Weights::new();
     for (name, stored) in tensors {
-        weights.insert(name, restore(name, &stored).map_err(refuse)?);
+        weights.insert(name.as_str(), restore(&name, &stored).map_err(refuse)?);
     }
-    Ok((envelope.content.get().to_owned(), weights))
+    Ok((content, weights))
 }
 
 /// All bytes of a file, refused where it is empty or too large before memory is taken.
@@ -267,7 +281,7 @@ fn announced_length(bytes: &[u8]) -> Option<u64> {
     header.checked_add(PREFIX as u64)?.checked_add(data)
 }
 
-fn checksum(kind: Kind, content: &str, tensors: &BTreeMap<&str, Stored<'_>>) -> String {
+fn checksum(kind: Kind, content: &str, tensors: &BTreeMap<String, Stored<'_>>) -> String {
     let mut hash = Sha256::new();
     // Every part follows its length, so that no two different files give the same stream of bytes.
     let mut part = |bytes: &[u8]| {
@@ -305,7 +319,7 @@ fn store<'a>(name: &str, tensor: &'a Tensor, precision: Precision) -> Result<Sto
     } else {
         (Dtype::F32, tensor.data().iter().flat_map(|v| v.to_le_bytes()).collect())
     };
-    Ok(Stored { dtype, shape: tensor.shape(), data: Cow::Owned(data) })
+    Ok(Stored { dtype, shape: tensor.shape().into(), data: Cow::Owned(data) })
 }
 
 fn restore(name: &str, stored: &Stored<'_>) -> Result<Tensor, String> {

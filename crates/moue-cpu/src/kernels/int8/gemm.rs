@@ -143,8 +143,10 @@ pub(crate) struct Product<'a> {
     pub segment_step: usize,
     /// Where results go.
     pub output: *mut u8,
-    /// Where in it the pixels stand; the panel's columns follow from there.
+    /// Where in it the pixels stand.
     pub output_places: Places<'a>,
+    /// Column at which a pixel starts there: 0, or the panel's first where others are left out.
+    pub output_column: usize,
     /// What is added, at the places of the output.
     pub skip: Option<Skip>,
 }
@@ -156,7 +158,7 @@ impl Product<'_> {
     ///
     /// For every pixel of the range, `input` must be good for reading each segment's bytes, rounded
     /// up to a multiple of four; `output` for writing the columns of the panel
-    /// ([`PackedKernel::columns_of`]), and `skip` for reading them. Nobody else may access what is
+    /// ([`PackedKernel::columns_of`], less `output_column`), and `skip` for reading them. Nobody else may access what is
     /// written, nor write what is read, until this returns.
     pub unsafe fn run(self) {
         // SAFETY: the caller's promise.
@@ -256,7 +258,7 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(product: Product<'_>, 
         }
         let scales = kernel.scales.as_ptr().add(panel.column);
         for (i, sums) in sums.into_iter().enumerate() {
-            let place = product.output_places.at(pixel + i) + panel.column;
+            let place = product.output_places.at(pixel + i) + panel.column - product.output_column;
             let values: [V::Ints; N] = if let Some(skip) = product.skip {
                 let other = V::load::<N>(skip.base.add(place));
                 std::array::from_fn(|j| {

@@ -114,6 +114,7 @@ fn products_equal_integer_arithmetic() {
                         } else {
                             Places::Even(out_step)
                         },
+                        output_column: 0,
                         skip: skip.as_ref().map(|(s, factor)| Skip { base: s.as_ptr(), factor: *factor }),
                     };
                     // SAFETY: `x` holds every segment of every pixel and four bytes more; `out` and
