@@ -7,6 +7,7 @@
 pub(crate) mod calibration;
 mod cut;
 mod float;
+mod lockstep;
 mod network;
 mod plan;
 mod ranges;

@@ -3,6 +3,7 @@
 use moue_graph::engine::{InferenceOptions, InferenceSession};
 use moue_graph::{Error, Graph, Quantized, Result};
 
+use super::lockstep::Lockstep;
 use super::network::Network;
 use super::plan::Plan;
 use super::steps::Memory;
@@ -13,6 +14,7 @@ use crate::team::Team;
 
 pub(crate) struct Session {
     team: Team,
+    lockstep: Lockstep,
     level: Level,
     plan: Plan,
     /// One for each member of the team.
@@ -68,7 +70,8 @@ impl Session {
                 Buffers { arena, scratch: Bytes::zeroed(plan.scratch) }
             })
             .collect();
-        Ok(Self { team, level, plan, buffers, max_batch: options.max_batch })
+        let lockstep = Lockstep::new(team.len());
+        Ok(Self { team, lockstep, level, plan, buffers, max_batch: options.max_batch })
     }
 }
 
@@ -115,13 +118,14 @@ impl InferenceSession for Session {
             }
         });
         for picture in apart..count {
-            for step in &plan.steps {
-                self.team.run(step.split.len(), &|member, task| {
+            self.lockstep.run(&mut self.team, plan.steps.len(), &|member, step, lane| {
+                let step = &plan.steps[step];
+                if let Some(task) = step.split.get(lane) {
                     // SAFETY: the scratch memory is this member's; tasks of a step write apart, and
                     // the step before is done.
-                    unsafe { step.run(&step.split[task], memory(0, member, picture)) };
-                });
-            }
+                    unsafe { step.run(task, memory(0, member, picture)) };
+                }
+            });
         }
         Ok(())
     }

@@ -139,10 +139,11 @@ unsafe fn row<V: Vector>(
             for x in 0..columns {
                 let at = (pixel * step + x) * width;
                 for y in (0..height).step_by(4) {
-                    let tap = |i: usize| {
-                        if y + i < height { V::bytes(rows[y + i].add(at)) } else { V::zero() }
-                    };
-                    let quads = V::interleave([tap(0), tap(1), tap(2), tap(3)]);
+                    let mut taps = [V::zero(); 4];
+                    for (tap, row) in taps.iter_mut().zip(&rows[y..height]) {
+                        *tap = V::bytes(row.add(at));
+                    }
+                    let quads = V::interleave(taps);
                     sums = dot::<V>(sums, quads, weights);
                     weights = weights.add(4 * width);
                 }
@@ -166,46 +167,68 @@ unsafe fn three_by_three<V: Vector>(
     output_step: usize,
     pixels: usize,
 ) {
-    let width = 4 * V::LANES;
     // SAFETY: the caller's promise.
     unsafe {
-        let weights = kernel.weights.as_slice().as_ptr();
-        let column = |x: usize| {
-            let tap = |y: usize| V::bytes(rows[y].add(x * width));
-            V::interleave([tap(0), tap(1), tap(2), V::zero()])
-        };
-        let tap = |sums: [V::Ints; 4], quads: [V::Ints; 4], x: usize| {
-            dot::<V>(sums, quads, weights.add(4 * width * x))
-        };
-        let (zeroth, first) = (column(0), column(1));
-        let mut last = tap(tap(bias::<V>(kernel), zeroth, 0), first, 1);
-        let mut middle = tap(bias::<V>(kernel), first, 0);
+        let (zeroth, first) = (three_rows::<V>(rows, 0), three_rows::<V>(rows, 1));
+        let mut last = tap::<V>(kernel, tap::<V>(kernel, bias::<V>(kernel), zeroth, 0), first, 1);
+        let mut middle = tap::<V>(kernel, bias::<V>(kernel), first, 0);
         let mut pixel = 0;
         // Three columns at a time, after which the sums are back in their variables.
         while pixel + 3 <= pixels {
             let out = output.add(pixel * output_step);
-            let quads = column(pixel + 2);
-            finish::<V>(kernel, tap(last, quads, 2), out);
-            middle = tap(middle, quads, 1);
-            let mut fresh = tap(bias::<V>(kernel), quads, 0);
-            let quads = column(pixel + 3);
-            finish::<V>(kernel, tap(middle, quads, 2), out.add(output_step));
-            fresh = tap(fresh, quads, 1);
-            let next = tap(bias::<V>(kernel), quads, 0);
-            let quads = column(pixel + 4);
-            finish::<V>(kernel, tap(fresh, quads, 2), out.add(2 * output_step));
-            last = tap(next, quads, 1);
-            middle = tap(bias::<V>(kernel), quads, 0);
+            let quads = three_rows::<V>(rows, pixel + 2);
+            finish::<V>(kernel, tap::<V>(kernel, last, quads, 2), out);
+            middle = tap::<V>(kernel, middle, quads, 1);
+            let mut fresh = tap::<V>(kernel, bias::<V>(kernel), quads, 0);
+            let quads = three_rows::<V>(rows, pixel + 3);
+            finish::<V>(kernel, tap::<V>(kernel, middle, quads, 2), out.add(output_step));
+            fresh = tap::<V>(kernel, fresh, quads, 1);
+            let next = tap::<V>(kernel, bias::<V>(kernel), quads, 0);
+            let quads = three_rows::<V>(rows, pixel + 4);
+            finish::<V>(kernel, tap::<V>(kernel, fresh, quads, 2), out.add(2 * output_step));
+            last = tap::<V>(kernel, next, quads, 1);
+            middle = tap::<V>(kernel, bias::<V>(kernel), quads, 0);
             pixel += 3;
         }
         while pixel < pixels {
-            let quads = column(pixel + 2);
-            finish::<V>(kernel, tap(last, quads, 2), output.add(pixel * output_step));
-            last = tap(middle, quads, 1);
-            middle = tap(bias::<V>(kernel), quads, 0);
+            let quads = three_rows::<V>(rows, pixel + 2);
+            finish::<V>(kernel, tap::<V>(kernel, last, quads, 2), output.add(pixel * output_step));
+            last = tap::<V>(kernel, middle, quads, 1);
+            middle = tap::<V>(kernel, bias::<V>(kernel), quads, 0);
             pixel += 1;
         }
     }
+}
+
+/// Pixel `x` of three rows, interleaved.
+///
+/// # Safety
+///
+/// As [`row`].
+#[inline(always)]
+unsafe fn three_rows<V: Vector>(rows: [*const u8; MAX_SIDE], x: usize) -> [V::Ints; 4] {
+    let at = 4 * V::LANES * x;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let rows = [V::bytes(rows[0].add(at)), V::bytes(rows[1].add(at)), V::bytes(rows[2].add(at))];
+        V::interleave([rows[0], rows[1], rows[2], V::zero()])
+    }
+}
+
+/// Adds column `x` of a kernel of three rows.
+///
+/// # Safety
+///
+/// As [`row`].
+#[inline(always)]
+unsafe fn tap<V: Vector>(
+    kernel: &PackedDepthwise,
+    sums: [V::Ints; 4],
+    quads: [V::Ints; 4],
+    x: usize,
+) -> [V::Ints; 4] {
+    // SAFETY: each column has four vectors of weights.
+    unsafe { dot::<V>(sums, quads, kernel.weights.as_slice().as_ptr().add(16 * V::LANES * x)) }
 }
 
 /// # Safety
@@ -213,28 +236,35 @@ unsafe fn three_by_three<V: Vector>(
 /// As [`row`].
 #[inline(always)]
 unsafe fn bias<V: Vector>(kernel: &PackedDepthwise) -> [V::Ints; 4] {
+    let at = kernel.bias.as_ptr();
     // SAFETY: four vectors of bias are packed.
-    std::array::from_fn(|j| unsafe { V::ints(kernel.bias.as_ptr().add(j * V::LANES)) })
+    unsafe {
+        [V::ints(at), V::ints(at.add(V::LANES)), V::ints(at.add(2 * V::LANES)), V::ints(at.add(3 * V::LANES))]
+    }
 }
 
 /// # Safety
 ///
 /// As [`row`]; four vectors of weights must follow `weights`.
 #[inline(always)]
-unsafe fn dot<V: Vector>(sums: [V::Ints; 4], quads: [V::Ints; 4], weights: *const u8) -> [V::Ints; 4] {
-    // SAFETY: the caller's promise.
-    std::array::from_fn(|j| unsafe { V::dot(sums[j], quads[j], V::bytes(weights.add(4 * j * V::LANES))) })
+unsafe fn dot<V: Vector>(mut sums: [V::Ints; 4], quads: [V::Ints; 4], weights: *const u8) -> [V::Ints; 4] {
+    for j in 0..4 {
+        // SAFETY: the caller's promise.
+        sums[j] = unsafe { V::dot(sums[j], quads[j], V::bytes(weights.add(4 * j * V::LANES))) };
+    }
+    sums
 }
 
 /// # Safety
 ///
 /// As [`row`]; `out` must be good for the bytes of one pixel.
 #[inline(always)]
-unsafe fn finish<V: Vector>(kernel: &PackedDepthwise, sums: [V::Ints; 4], out: *mut u8) {
+unsafe fn finish<V: Vector>(kernel: &PackedDepthwise, mut sums: [V::Ints; 4], out: *mut u8) {
     // SAFETY: four vectors of scales are packed; the caller's promise for `out`.
     unsafe {
-        let scales = kernel.scales.as_ptr();
-        let values = std::array::from_fn(|j| V::scaled(sums[j], scales.add(j * V::LANES)));
-        V::store::<4>(values, out);
+        for (j, sum) in sums.iter_mut().enumerate() {
+            *sum = V::scaled(*sum, kernel.scales.as_ptr().add(j * V::LANES));
+        }
+        V::store::<4>(sums, out);
     }
 }

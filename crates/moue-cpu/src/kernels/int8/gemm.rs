@@ -235,15 +235,23 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(product: Product<'_>, 
     // SAFETY: the caller's promise for what the product points to; the packed arrays hold what the
     // panel needs by construction.
     unsafe {
-        let mut input: [*const u8; M] =
-            std::array::from_fn(|i| product.input.add(product.input_places.at(pixel + i)));
+        let mut input = [product.input; M];
+        for (i, at) in input.iter_mut().enumerate() {
+            *at = at.add(product.input_places.at(pixel + i));
+        }
         let mut weights = kernel.weights.as_slice().as_ptr().add(panel.weights);
         let bias = kernel.bias.as_ptr().add(panel.column);
-        let start: [V::Ints; N] = std::array::from_fn(|j| V::ints(bias.add(j * V::LANES)));
+        let mut start = [V::zero(); N];
+        for (j, start) in start.iter_mut().enumerate() {
+            *start = V::ints(bias.add(j * V::LANES));
+        }
         let mut sums = [start; M];
         for _ in 0..kernel.segments {
             for quad in 0..kernel.quads {
-                let k: [V::Ints; N] = std::array::from_fn(|j| V::bytes(weights.add(4 * j * V::LANES)));
+                let mut k = [V::zero(); N];
+                for (j, k) in k.iter_mut().enumerate() {
+                    *k = V::bytes(weights.add(4 * j * V::LANES));
+                }
                 for i in 0..M {
                     let a = V::splat(input[i].add(4 * quad));
                     for j in 0..N {
@@ -257,16 +265,18 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(product: Product<'_>, 
             }
         }
         let scales = kernel.scales.as_ptr().add(panel.column);
-        for (i, sums) in sums.into_iter().enumerate() {
+        for (i, mut values) in sums.into_iter().enumerate() {
             let place = product.output_places.at(pixel + i) + panel.column - product.output_column;
-            let values: [V::Ints; N] = if let Some(skip) = product.skip {
+            if let Some(skip) = product.skip {
                 let other = V::load::<N>(skip.base.add(place));
-                std::array::from_fn(|j| {
-                    V::scaled_plus(sums[j], scales.add(j * V::LANES), other[j], skip.factor)
-                })
+                for j in 0..N {
+                    values[j] = V::scaled_plus(values[j], scales.add(j * V::LANES), other[j], skip.factor);
+                }
             } else {
-                std::array::from_fn(|j| V::scaled(sums[j], scales.add(j * V::LANES)))
-            };
+                for (j, value) in values.iter_mut().enumerate() {
+                    *value = V::scaled(*value, scales.add(j * V::LANES));
+                }
+            }
             V::store::<N>(values, product.output.add(place));
         }
     }

@@ -7,6 +7,12 @@
 //! product, the *columns* of kernels, biases and scales are stored in the order that comes out
 //! sorted ([`column`]). The depthwise kernels, which interleave the bytes of several pixels
 //! within lanes, find the same order.
+//!
+//! # No closures
+//!
+//! What is called here must be inlined into a function with the instructions enabled. Closures handed
+//! to the standard library (as to `array::from_fn`) are not, and every instruction in them becomes a
+//! call: networks ran 15 times slower. So there are loops.
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;

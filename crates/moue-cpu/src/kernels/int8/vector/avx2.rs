@@ -139,9 +139,8 @@ impl<const DOT: u8> Vector for Ymm<DOT> {
     #[inline(always)]
     unsafe fn store<const N: usize>(values: [__m256i; N], out: *mut u8) {
         unsafe {
-            let value = |i: usize| values[if i < N { i } else { N - 1 }];
-            let low = _mm256_packs_epi32(value(0), value(1));
-            let high = if N > 2 { _mm256_packs_epi32(value(2), value(3)) } else { low };
+            let low = _mm256_packs_epi32(values[0], values[1 % N]);
+            let high = if N > 2 { _mm256_packs_epi32(values[2 % N], values[3 % N]) } else { low };
             let bytes = _mm256_packus_epi16(low, high);
             match N {
                 4 => _mm256_storeu_si256(out.cast(), bytes),
@@ -162,10 +161,12 @@ impl<const DOT: u8> Vector for Ymm<DOT> {
         unsafe {
             let bytes = _mm256_maskload_epi32(at.cast(), table(&FIRST[N]));
             let bytes = _mm256_permutevar8x32_epi32(bytes, table(&SPREAD[N]));
-            std::array::from_fn(|j| {
-                let widen = _mm_loadu_si128(WIDEN[j].as_ptr().cast());
-                _mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(widen))
-            })
+            let mut values = [bytes; N];
+            for (value, widen) in values.iter_mut().zip(&WIDEN) {
+                let widen = _mm_loadu_si128(widen.as_ptr().cast());
+                *value = _mm256_shuffle_epi8(bytes, _mm256_broadcastsi128_si256(widen));
+            }
+            values
         }
     }
 }
@@ -245,9 +246,8 @@ impl<const DOT: u8> Vector for Xmm<DOT> {
     #[inline(always)]
     unsafe fn store<const N: usize>(values: [__m128i; N], out: *mut u8) {
         unsafe {
-            let value = |i: usize| values[if i < N { i } else { N - 1 }];
-            let low = _mm_packs_epi32(value(0), value(1));
-            let high = if N > 2 { _mm_packs_epi32(value(2), value(3)) } else { low };
+            let low = _mm_packs_epi32(values[0], values[1 % N]);
+            let high = if N > 2 { _mm_packs_epi32(values[2 % N], values[3 % N]) } else { low };
             let bytes = _mm_packus_epi16(low, high);
             match N {
                 4 => _mm_storeu_si128(out.cast(), bytes),
@@ -263,6 +263,12 @@ impl<const DOT: u8> Vector for Xmm<DOT> {
 
     #[inline(always)]
     unsafe fn load<const N: usize>(at: *const u8) -> [__m128i; N] {
-        unsafe { std::array::from_fn(|j| _mm_cvtepu8_epi32(_mm_loadu_si32(at.add(4 * j)))) }
+        unsafe {
+            let mut values = [_mm_setzero_si128(); N];
+            for (j, value) in values.iter_mut().enumerate() {
+                *value = _mm_cvtepu8_epi32(_mm_loadu_si32(at.add(4 * j)));
+            }
+            values
+        }
     }
 }

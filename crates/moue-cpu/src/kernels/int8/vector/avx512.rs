@@ -98,9 +98,8 @@ impl Vector for Zmm {
     #[inline(always)]
     unsafe fn store<const N: usize>(values: [__m512i; N], out: *mut u8) {
         unsafe {
-            let value = |i: usize| values[if i < N { i } else { N - 1 }];
-            let low = _mm512_packs_epi32(value(0), value(1));
-            let high = if N > 2 { _mm512_packs_epi32(value(2), value(3)) } else { low };
+            let low = _mm512_packs_epi32(values[0], values[1 % N]);
+            let high = if N > 2 { _mm512_packs_epi32(values[2 % N], values[3 % N]) } else { low };
             let bytes = _mm512_packus_epi16(low, high);
             if N == 4 {
                 _mm512_storeu_epi8(out.cast(), bytes);
@@ -129,10 +128,12 @@ impl Vector for Zmm {
             } else {
                 _mm512_permutexvar_epi32(_mm512_loadu_epi32(SPREAD[N].as_ptr()), bytes)
             };
-            std::array::from_fn(|j| {
-                let widen = _mm_loadu_si128(WIDEN[j].as_ptr().cast());
-                _mm512_shuffle_epi8(bytes, _mm512_broadcast_i32x4(widen))
-            })
+            let mut values = [bytes; N];
+            for (value, widen) in values.iter_mut().zip(&WIDEN) {
+                let widen = _mm_loadu_si128(widen.as_ptr().cast());
+                *value = _mm512_shuffle_epi8(bytes, _mm512_broadcast_i32x4(widen));
+            }
+            values
         }
     }
 }
