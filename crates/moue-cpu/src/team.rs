@@ -4,9 +4,11 @@
 //! threads that sleep between them. The members of a team spin for a moment after each piece of work
 //! and sleep only when nothing more comes.
 //!
-//! Nobody waits for a member that has not started: whoever is free takes the next task, and the
-//! caller alone can finish them all. So a team costs little even where another program holds a
-//! processor. What is computed never depends on who took which task.
+//! Each member begins with a part of the tasks that is the same in every round, so that the rows of a
+//! picture stay in the cache of one core from step to step; who is done takes over from the others.
+//! Nobody waits for a member that has not started: the caller alone can finish all tasks. So a team
+//! costs little even where another program holds a processor. What is computed never depends on who
+//! took which task.
 
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -24,22 +26,14 @@ const SPIN: Duration = Duration::from_micros(150);
 /// Tasks that one round may hold: what fits into a quarter of the state word.
 const MAX_TASKS: usize = u16::MAX as usize;
 
-/// Where a round stands, in one word so that a claim and the round it belongs to cannot part:
-/// the round's number (32 bits), its number of tasks (16) and the next task to claim (16).
+/// How far a member's part of a round is done, in one word so that a claim and the round it belongs to
+/// cannot part: the round's number (32 bits), the end of the part (16) and the next task to claim (16).
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct State(u64);
+struct Part(u64);
 
-impl State {
-    fn new(round: u32, tasks: usize) -> Self {
-        Self(u64::from(round) << 32 | (tasks as u64) << 16)
-    }
-
-    fn round(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-
-    fn tasks(self) -> usize {
-        (self.0 >> 16 & 0xffff) as usize
+impl Part {
+    fn new(round: u32, tasks: std::ops::Range<usize>) -> Self {
+        Self(u64::from(round) << 32 | (tasks.end as u64) << 16 | tasks.start as u64)
     }
 
     fn next(self) -> usize {
@@ -47,7 +41,7 @@ impl State {
     }
 
     fn is_open(self) -> bool {
-        self.next() < self.tasks()
+        self.next() < (self.0 >> 16 & 0xffff) as usize
     }
 }
 
@@ -59,10 +53,13 @@ type Work<'a> = dyn Fn(usize, usize) + Sync + 'a;
 struct Line<T>(T);
 
 struct Shared {
-    state: Line<AtomicU64>,
+    /// Number of the latest round: what idle members watch.
+    round: Line<AtomicU32>,
+    /// The part of each member.
+    parts: Vec<Line<AtomicU64>>,
     /// Tasks of this round that are finished.
     finished: Line<AtomicUsize>,
-    /// The work of the round that `state` names; valid while that round has unfinished tasks.
+    /// The work of the latest round; valid while that round has unfinished tasks.
     work: UnsafeCell<Option<*const Work<'static>>>,
     /// Members that sleep, or are about to.
     asleep: AtomicU32,
@@ -79,25 +76,20 @@ unsafe impl Sync for Shared {}
 unsafe impl Send for Shared {}
 
 impl Shared {
-    fn state(&self) -> State {
-        State(self.state.0.load(Ordering::SeqCst))
-    }
-
-    /// Takes the next task of the round in progress, if it has one left.
+    /// Takes a task: the next of the member's own part, or else of another's.
     ///
-    /// The exchange succeeds only if the round is still the one that was read, and a round cannot
+    /// The exchange succeeds only if the part is still of the round that was read, and a round cannot
     /// end before its claimed tasks are finished.
-    fn claim(&self) -> Option<usize> {
-        let mut state = self.state();
-        while state.is_open() {
-            match self.state.0.compare_exchange_weak(
-                state.0,
-                state.0 + 1,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return Some(state.next()),
-                Err(now) => state = State(now),
+    fn claim(&self, member: usize) -> Option<usize> {
+        let (others, own) = self.parts.split_at(member);
+        for part in own.iter().chain(others) {
+            let mut now = Part(part.0.load(Ordering::Acquire));
+            while now.is_open() {
+                let taken = Part(now.0 + 1);
+                match part.0.compare_exchange_weak(now.0, taken.0, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => return Some(now.next()),
+                    Err(other) => now = Part(other),
+                }
             }
         }
         None
@@ -105,7 +97,7 @@ impl Shared {
 
     /// Does tasks until none is left.
     fn work_off(&self, member: usize) {
-        while let Some(task) = self.claim() {
+        while let Some(task) = self.claim(member) {
             // SAFETY: a task of the current round is claimed and not finished, so the caller still
             // waits in `run` with the work borrowed, and does not write the cell.
             let work = unsafe { *self.work.get() };
@@ -121,39 +113,35 @@ impl Shared {
     }
 
     fn live(&self, member: usize) {
-        let mut done = 0;
-        loop {
-            let start = Instant::now();
-            let mut spins = 0u32;
-            loop {
-                let state = self.state();
-                if state.is_open() {
-                    break;
-                }
-                if state.round() != done {
-                    // A round that came and went unseen: more are likely on their way.
-                    done = state.round();
-                    spins = 0;
-                }
-                if self.stopping.load(Ordering::Relaxed) {
-                    return;
-                }
-                std::hint::spin_loop();
-                spins += 1;
-                if spins.is_multiple_of(64) && start.elapsed() > SPIN {
-                    self.sleep();
-                }
+        let mut seen = 0;
+        let mut start = Instant::now();
+        let mut spins = 0u32;
+        while !self.stopping.load(Ordering::Relaxed) {
+            let round = self.round.0.load(Ordering::SeqCst);
+            if round != seen {
+                seen = round;
+                self.work_off(member);
+                spins = 0;
+                continue;
             }
-            self.work_off(member);
+            if spins == 0 {
+                start = Instant::now();
+            }
+            std::hint::spin_loop();
+            spins = spins.wrapping_add(1);
+            if spins.is_multiple_of(64) && start.elapsed() > SPIN {
+                self.sleep(seen);
+                spins = 0;
+            }
         }
     }
 
-    fn sleep(&self) {
+    fn sleep(&self, seen: u32) {
         let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.asleep.fetch_add(1, Ordering::SeqCst);
         // The caller publishes a round and then looks for sleepers; this looks in the other order,
         // so one of the two sees the other.
-        while !self.state().is_open() && !self.stopping.load(Ordering::SeqCst) {
+        while self.round.0.load(Ordering::SeqCst) == seen && !self.stopping.load(Ordering::SeqCst) {
             guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
         self.asleep.fetch_sub(1, Ordering::SeqCst);
@@ -183,7 +171,8 @@ impl Team {
             n => n,
         };
         let shared = Arc::new(Shared {
-            state: Line(AtomicU64::new(0)),
+            round: Line(AtomicU32::new(0)),
+            parts: (0..threads).map(|_| Line(AtomicU64::new(0))).collect(),
             finished: Line(AtomicUsize::new(0)),
             work: UnsafeCell::new(None),
             asleep: AtomicU32::new(0),
@@ -233,7 +222,12 @@ impl Team {
         unsafe { *shared.work.get() = Some(work) };
         shared.finished.0.store(0, Ordering::Relaxed);
         self.round = self.round.wrapping_add(1);
-        shared.state.0.store(State::new(self.round, tasks).0, Ordering::SeqCst);
+        let members = shared.parts.len();
+        for (member, part) in shared.parts.iter().enumerate() {
+            let own = tasks * member / members..tasks * (member + 1) / members;
+            part.0.store(Part::new(self.round, own).0, Ordering::Release);
+        }
+        shared.round.0.store(self.round, Ordering::SeqCst);
         shared.wake_sleepers();
         shared.work_off(0);
         let mut spins = 0u32;

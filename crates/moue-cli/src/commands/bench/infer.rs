@@ -2,11 +2,13 @@
 
 use std::num::NonZeroUsize;
 
+use moue_cpu::peak::Arithmetic;
 use moue_cpu::{Calibrator, CpuEngine};
 use moue_graph::Weights;
 use moue_graph::engine::{Engine, InferenceOptions};
 use serde::Serialize;
 
+use super::floor::{Floor, peak_memory_mb};
 use super::timing::{Patience, Timing};
 use crate::console;
 use crate::failure::{Outcome, Result};
@@ -26,7 +28,7 @@ pub struct Args {
     batch: NonZeroUsize,
     /// Type of the numbers that the network computes with
     #[arg(long, value_name = "TYPE", default_value = "f32")]
-    precision: Arithmetic,
+    precision: Precision,
     #[command(flatten)]
     threads: Threads,
     #[command(flatten)]
@@ -40,16 +42,23 @@ const CALIBRATION: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Arithmetic {
+enum Precision {
     F32,
     Int8,
 }
 
-impl Arithmetic {
+impl Precision {
     fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::Int8 => "int8",
+        }
+    }
+
+    fn arithmetic(self) -> Arithmetic {
+        match self {
+            Self::F32 => Arithmetic::F32,
+            Self::Int8 => Arithmetic::Int8,
         }
     }
 }
@@ -62,19 +71,25 @@ struct Report<'a> {
     input: usize,
     batch: usize,
     threads: usize,
-    precision: Arithmetic,
+    precision: Precision,
     #[serde(flatten)]
     timing: Timing,
     images_per_second: f64,
+    #[serde(flatten)]
+    floor: Floor,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_memory_mb: Option<f64>,
 }
 
 pub fn run(args: Args) -> Result {
     let graph = args.architecture.graph()?;
     let batch = args.batch.get();
+    let arithmetic = args.precision.arithmetic();
+    let floor = Floor::measure(batch as u64 * graph.multiply_adds(), arithmetic, args.threads.effective());
     let mut weights = Weights::initialise(&graph, 1);
     let options = InferenceOptions { max_batch: batch, threads: args.threads.count() };
     let pictures = super::noise(batch * graph.input_shape().iter().product::<usize>());
-    if args.precision == Arithmetic::Int8 {
+    if args.precision == Precision::Int8 {
         // Ranges of random pictures: as good as any for weights that are random as well.
         let mut calibrator = Calibrator::new(&graph, &weights, args.threads.count())?;
         let count = batch.min(CALIBRATION);
@@ -93,6 +108,8 @@ pub fn run(args: Args) -> Result {
         precision: args.precision,
         timing,
         images_per_second: batch as f64 / timing.median_ms * 1e3,
+        floor,
+        peak_memory_mb: peak_memory_mb(),
     };
     if args.json.json {
         console::print_json(&report)?;
@@ -105,13 +122,14 @@ pub fn run(args: Args) -> Result {
 impl Report<'_> {
     fn to_text(&self) -> String {
         format!(
-            "{} (alpha {}) at {side}x{side}, batch {}, threads {}, {}\n{}\n{:.1} pictures a second\n",
+            "{} (alpha {}) at {side}x{side}, batch {}, threads {}, {}\n{}\n{}\n{:.1} pictures a second\n",
             self.backbone,
             self.alpha,
             self.batch,
             self.threads,
             self.precision.name(),
             self.timing.to_text(),
+            self.floor.to_text(self.timing.median_ms),
             self.images_per_second,
             side = self.input,
         )

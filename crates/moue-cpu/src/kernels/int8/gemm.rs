@@ -85,6 +85,7 @@ impl PackedKernel {
     }
 
     /// Number of panels.
+    #[cfg(test)]
     pub fn panels(&self) -> usize {
         self.panels.len()
     }
