@@ -130,3 +130,37 @@ impl InferenceSession for Session {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use moue_graph::{Head, Weights, attach_head, backbones};
+
+    use super::*;
+    use crate::quantized::calibration::Calibrator;
+
+    #[test]
+    fn every_instruction_set_gives_the_same_bits() {
+        // 0.75 has channel counts of 24, 48, 72, 144, 240: tails for every width of vectors.
+        let graph =
+            attach_head(backbones::by_name("mobilenet_v2", 0.75, 40).unwrap(), &Head::default(), 7).unwrap();
+        let weights = Weights::initialise(&graph, 5);
+        let x: Vec<f32> = (0..2 * 40 * 40 * 3).map(|i| ((i * 7919) % 1009) as f32 / 1009.0).collect();
+        let mut calibrator = Calibrator::new(&graph, &weights, 1).unwrap();
+        calibrator.watch(&x, 2).unwrap();
+        let weights = calibrator.finish().unwrap();
+        let mut all = Vec::new();
+        for isa in Isa::available() {
+            for threads in [1, 3] {
+                let options = InferenceOptions { max_batch: 2, threads };
+                let quantized = weights.quantized().unwrap();
+                let mut session =
+                    Session::with(&graph, quantized, &options, Level::available()[0], isa).unwrap();
+                let mut out = vec![0.0; 14];
+                session.logits(&x, 2, &mut out).unwrap();
+                all.push(out);
+            }
+        }
+        assert!(all.iter().all(|out| *out == all[0]), "{all:?}");
+        assert!(all[0].iter().any(|v| *v != all[0][0]));
+    }
+}

@@ -129,8 +129,10 @@ unsafe fn row<V: Vector>(
     let width = 4 * V::LANES;
     // SAFETY: the caller's promise; the packed arrays hold what the window needs.
     unsafe {
-        if kernel.kernel == [3, 3] && step == 1 {
-            return three_by_three::<V>(kernel, rows, output, output_step, pixels);
+        match (kernel.kernel, step) {
+            ([3, 3], 1) => return three_by_three::<V>(kernel, rows, output, output_step, pixels),
+            ([3, 3], 2) => return every_other::<V>(kernel, rows, output, output_step, pixels),
+            _ => {}
         }
         let [height, columns] = kernel.kernel;
         for pixel in 0..pixels {
@@ -139,12 +141,19 @@ unsafe fn row<V: Vector>(
             for x in 0..columns {
                 let at = (pixel * step + x) * width;
                 for y in (0..height).step_by(4) {
-                    let mut taps = [V::zero(); 4];
-                    for (tap, row) in taps.iter_mut().zip(&rows[y..height]) {
-                        *tap = V::bytes(row.add(at));
+                    let first = V::bytes(rows[y].add(at));
+                    let mut quads = [first, V::zero(), V::zero(), V::zero()];
+                    if y + 1 < height {
+                        quads[1] = V::bytes(rows[y + 1].add(at));
                     }
-                    let quads = V::interleave(taps);
-                    sums = dot::<V>(sums, quads, weights);
+                    if y + 2 < height {
+                        quads[2] = V::bytes(rows[y + 2].add(at));
+                    }
+                    if y + 3 < height {
+                        quads[3] = V::bytes(rows[y + 3].add(at));
+                    }
+                    let quads = V::interleave(quads);
+                    sums = dot::<V>(sums, quads, four::<V>(weights.cast()));
                     weights = weights.add(4 * width);
                 }
             }
@@ -169,33 +178,62 @@ unsafe fn three_by_three<V: Vector>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
+        let taps = taps::<V>(kernel);
+        let bias = bias::<V>(kernel);
         let (zeroth, first) = (three_rows::<V>(rows, 0), three_rows::<V>(rows, 1));
-        let mut last = tap::<V>(kernel, tap::<V>(kernel, bias::<V>(kernel), zeroth, 0), first, 1);
-        let mut middle = tap::<V>(kernel, bias::<V>(kernel), first, 0);
+        let mut last = dot::<V>(dot::<V>(bias, zeroth, taps[0]), first, taps[1]);
+        let mut middle = dot::<V>(bias, first, taps[0]);
         let mut pixel = 0;
         // Three columns at a time, after which the sums are back in their variables.
         while pixel + 3 <= pixels {
             let out = output.add(pixel * output_step);
             let quads = three_rows::<V>(rows, pixel + 2);
-            finish::<V>(kernel, tap::<V>(kernel, last, quads, 2), out);
-            middle = tap::<V>(kernel, middle, quads, 1);
-            let mut fresh = tap::<V>(kernel, bias::<V>(kernel), quads, 0);
+            finish::<V>(kernel, dot::<V>(last, quads, taps[2]), out);
+            middle = dot::<V>(middle, quads, taps[1]);
+            let mut fresh = dot::<V>(bias, quads, taps[0]);
             let quads = three_rows::<V>(rows, pixel + 3);
-            finish::<V>(kernel, tap::<V>(kernel, middle, quads, 2), out.add(output_step));
-            fresh = tap::<V>(kernel, fresh, quads, 1);
-            let next = tap::<V>(kernel, bias::<V>(kernel), quads, 0);
+            finish::<V>(kernel, dot::<V>(middle, quads, taps[2]), out.add(output_step));
+            fresh = dot::<V>(fresh, quads, taps[1]);
+            let next = dot::<V>(bias, quads, taps[0]);
             let quads = three_rows::<V>(rows, pixel + 4);
-            finish::<V>(kernel, tap::<V>(kernel, fresh, quads, 2), out.add(2 * output_step));
-            last = tap::<V>(kernel, next, quads, 1);
-            middle = tap::<V>(kernel, bias::<V>(kernel), quads, 0);
+            finish::<V>(kernel, dot::<V>(fresh, quads, taps[2]), out.add(2 * output_step));
+            last = dot::<V>(next, quads, taps[1]);
+            middle = dot::<V>(bias, quads, taps[0]);
             pixel += 3;
         }
         while pixel < pixels {
             let quads = three_rows::<V>(rows, pixel + 2);
-            finish::<V>(kernel, tap::<V>(kernel, last, quads, 2), output.add(pixel * output_step));
-            last = tap::<V>(kernel, middle, quads, 1);
-            middle = tap::<V>(kernel, bias::<V>(kernel), quads, 0);
+            finish::<V>(kernel, dot::<V>(last, quads, taps[2]), output.add(pixel * output_step));
+            last = dot::<V>(middle, quads, taps[1]);
+            middle = dot::<V>(bias, quads, taps[0]);
             pixel += 1;
+        }
+    }
+}
+
+/// Stride 2: the last column of a window is the first of the next.
+///
+/// # Safety
+///
+/// As [`row`].
+#[inline(always)]
+unsafe fn every_other<V: Vector>(
+    kernel: &PackedDepthwise,
+    rows: [*const u8; MAX_SIDE],
+    output: *mut u8,
+    output_step: usize,
+    pixels: usize,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let taps = taps::<V>(kernel);
+        let bias = bias::<V>(kernel);
+        let mut quads = three_rows::<V>(rows, 0);
+        for pixel in 0..pixels {
+            let mut sums = dot::<V>(bias, quads, taps[0]);
+            sums = dot::<V>(sums, three_rows::<V>(rows, 2 * pixel + 1), taps[1]);
+            quads = three_rows::<V>(rows, 2 * pixel + 2);
+            finish::<V>(kernel, dot::<V>(sums, quads, taps[2]), output.add(pixel * output_step));
         }
     }
 }
@@ -215,20 +253,17 @@ unsafe fn three_rows<V: Vector>(rows: [*const u8; MAX_SIDE], x: usize) -> [V::In
     }
 }
 
-/// Adds column `x` of a kernel of three rows.
+/// The three columns of a kernel of three rows. In variables, since the compiler cannot know that the
+/// output does not overwrite them.
 ///
 /// # Safety
 ///
 /// As [`row`].
 #[inline(always)]
-unsafe fn tap<V: Vector>(
-    kernel: &PackedDepthwise,
-    sums: [V::Ints; 4],
-    quads: [V::Ints; 4],
-    x: usize,
-) -> [V::Ints; 4] {
+unsafe fn taps<V: Vector>(kernel: &PackedDepthwise) -> [[V::Ints; 4]; 3] {
+    let at = kernel.weights.as_slice().as_ptr().cast::<i32>();
     // SAFETY: each column has four vectors of weights.
-    unsafe { dot::<V>(sums, quads, kernel.weights.as_slice().as_ptr().add(16 * V::LANES * x)) }
+    unsafe { [four::<V>(at), four::<V>(at.add(4 * V::LANES)), four::<V>(at.add(8 * V::LANES))] }
 }
 
 /// # Safety
@@ -236,21 +271,30 @@ unsafe fn tap<V: Vector>(
 /// As [`row`].
 #[inline(always)]
 unsafe fn bias<V: Vector>(kernel: &PackedDepthwise) -> [V::Ints; 4] {
-    let at = kernel.bias.as_ptr();
     // SAFETY: four vectors of bias are packed.
-    unsafe {
-        [V::ints(at), V::ints(at.add(V::LANES)), V::ints(at.add(2 * V::LANES)), V::ints(at.add(3 * V::LANES))]
-    }
+    unsafe { four::<V>(kernel.bias.as_ptr()) }
+}
+
+/// Four vectors one after the other.
+///
+/// # Safety
+///
+/// As [`row`]; they must be there.
+#[inline(always)]
+unsafe fn four<V: Vector>(at: *const i32) -> [V::Ints; 4] {
+    let n = V::LANES;
+    // SAFETY: the caller's promise.
+    unsafe { [V::ints(at), V::ints(at.add(n)), V::ints(at.add(2 * n)), V::ints(at.add(3 * n))] }
 }
 
 /// # Safety
 ///
-/// As [`row`]; four vectors of weights must follow `weights`.
+/// As [`row`].
 #[inline(always)]
-unsafe fn dot<V: Vector>(mut sums: [V::Ints; 4], quads: [V::Ints; 4], weights: *const u8) -> [V::Ints; 4] {
+unsafe fn dot<V: Vector>(mut sums: [V::Ints; 4], quads: [V::Ints; 4], weights: [V::Ints; 4]) -> [V::Ints; 4] {
     for j in 0..4 {
         // SAFETY: the caller's promise.
-        sums[j] = unsafe { V::dot(sums[j], quads[j], V::bytes(weights.add(4 * j * V::LANES))) };
+        sums[j] = unsafe { V::dot(sums[j], quads[j], weights[j]) };
     }
     sums
 }
