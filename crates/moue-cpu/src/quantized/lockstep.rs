@@ -91,8 +91,21 @@ fn wait(lanes: &[Lane], steps: usize, own: usize, help: impl Fn(usize, usize)) {
 /// Does a lane's task of a step unless somebody else has begun it.
 fn claim(lane: &Lane, step: usize, work: impl FnOnce()) {
     if lane.claimed.compare_exchange(step, step + 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        let _end = End { lane, step };
         work();
-        lane.done.store(step + 1, Ordering::Release);
+    }
+}
+
+/// Marks a task as done when it goes, also where the task panics: others wait for it, and the team passes the
+/// panic on.
+struct End<'a> {
+    lane: &'a Lane,
+    step: usize,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.lane.done.store(self.step + 1, Ordering::Release);
     }
 }
 
