@@ -7,6 +7,7 @@ const ROUND: f32 = 12_582_912.0;
 
 /// `value` to the nearest of 0..=255, ties to even.
 #[inline(always)]
+#[allow(clippy::manual_clamp, reason = "`clamp` would hand NaN on")]
 pub(crate) fn saturate(value: f32) -> u8 {
     // NaN becomes 0: both comparisons fail in `max`, which then takes the other operand.
     (value.max(0.0).min(255.0) + ROUND).to_bits() as u8
