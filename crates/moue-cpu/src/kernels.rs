@@ -5,6 +5,7 @@ pub(crate) mod batch_norm;
 pub(crate) mod conv;
 pub(crate) mod depthwise;
 pub(crate) mod depthwise_rows;
+pub(crate) mod int8;
 pub(crate) mod layout;
 pub(crate) mod loss;
 pub(crate) mod matmul;

@@ -9,10 +9,12 @@ mod inference;
 mod kernels;
 mod lowering;
 pub mod peak;
+mod quantized;
 mod simd;
 mod team;
 mod training;
 
+pub use quantized::calibration::Calibrator;
 pub use simd::Level;
 
 use moue_graph::engine::{Engine, InferenceOptions, InferenceSession, TrainingOptions, TrainingSession};
@@ -33,7 +35,10 @@ impl Engine for CpuEngine {
         weights: &Weights,
         options: &InferenceOptions,
     ) -> Result<Box<dyn InferenceSession>> {
-        Ok(Box::new(inference::Session::new(graph, weights, options, false)?))
+        match weights.quantized() {
+            Some(quantized) => Ok(Box::new(quantized::Session::new(graph, quantized, options)?)),
+            None => Ok(Box::new(inference::Session::new(graph, weights, options, false)?)),
+        }
     }
 
     fn training(

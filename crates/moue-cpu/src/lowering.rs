@@ -1,6 +1,6 @@
 //! From a graph's layers to the nodes an engine runs: padding resolved, activations split off.
 
-use moue_graph::{Activation, Error, Graph, Op, Result};
+use moue_graph::{Activation, Error, Graph, LayerId, Op, Result};
 
 use crate::kernels::Window;
 
@@ -49,6 +49,8 @@ pub(crate) struct Node {
     pub shape: Vec<usize>,
     /// Whether its layer is trainable.
     pub trainable: bool,
+    /// The layer whose output this is: the last of those merged.
+    pub layer: LayerId,
 }
 
 impl Node {
@@ -99,7 +101,7 @@ pub(crate) fn lower(graph: &Graph) -> Result<Lowered> {
         let unsupported = |what: &str| Error::Graph { layer: layer.name.clone(), reason: what.into() };
         let inputs: Vec<NodeId> = layer.inputs.iter().map(|&i| node_of[i]).collect();
         let mut push = |kind, inputs, shape: &[usize]| {
-            nodes.push(Node { kind, inputs, shape: shape.to_vec(), trainable: layer.trainable });
+            nodes.push(Node { kind, inputs, shape: shape.to_vec(), trainable: layer.trainable, layer: id });
             nodes.len() - 1
         };
         let parameter = first_parameter[id];
@@ -123,7 +125,13 @@ pub(crate) fn lower(graph: &Graph) -> Result<Lowered> {
                 let (window, inputs) = absorb_padding(&nodes, window, inputs);
                 let kind = Kind::Conv { window, kernel: parameter, bias: bias_after(*use_bias) };
                 let conv = nodes.len();
-                nodes.push(Node { kind, inputs, shape: layer.shape.clone(), trainable: layer.trainable });
+                nodes.push(Node {
+                    kind,
+                    inputs,
+                    shape: layer.shape.clone(),
+                    trainable: layer.trainable,
+                    layer: id,
+                });
                 clamp_after(&mut nodes, conv, *activation)
             }
             Op::DepthwiseConv2D { kernel_size, strides, padding, use_bias } => {
@@ -132,7 +140,13 @@ pub(crate) fn lower(graph: &Graph) -> Result<Lowered> {
                     .ok_or_else(|| unsupported("expects a feature map and a kernel of at most 8x8"))?;
                 let (window, inputs) = absorb_padding(&nodes, window, inputs);
                 let kind = Kind::Depthwise { window, kernel: parameter, bias: bias_after(*use_bias) };
-                nodes.push(Node { kind, inputs, shape: layer.shape.clone(), trainable: layer.trainable });
+                nodes.push(Node {
+                    kind,
+                    inputs,
+                    shape: layer.shape.clone(),
+                    trainable: layer.trainable,
+                    layer: id,
+                });
                 nodes.len() - 1
             }
             Op::BatchNormalization { epsilon, momentum } => {
@@ -153,6 +167,7 @@ pub(crate) fn lower(graph: &Graph) -> Result<Lowered> {
                 );
                 if let Some(next) = merged {
                     node_of[next] = node;
+                    nodes[node].layer = next;
                 }
                 node
             }
@@ -258,7 +273,7 @@ fn clamp_after(nodes: &mut Vec<Node>, id: NodeId, activation: Activation) -> Nod
     if matches!(activation, Activation::Linear | Activation::Softmax) {
         return id;
     }
-    let (shape, trainable) = (nodes[id].shape.clone(), nodes[id].trainable);
-    nodes.push(Node { kind: Kind::Clamp { activation }, inputs: vec![id], shape, trainable });
+    let Node { shape, trainable, layer, .. } = nodes[id].clone();
+    nodes.push(Node { kind: Kind::Clamp { activation }, inputs: vec![id], shape, trainable, layer });
     nodes.len() - 1
 }

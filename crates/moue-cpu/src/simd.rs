@@ -6,8 +6,8 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_bf16;
-mod element;
 mod compare;
+mod element;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(not(target_arch = "aarch64"))]
@@ -16,8 +16,8 @@ mod vector;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512_bf16::Pairs;
-pub(crate) use element::{Bf16, Element};
 pub(crate) use compare::Compare;
+pub(crate) use element::{Bf16, Element};
 pub(crate) use vector::Vector;
 
 use std::sync::OnceLock;

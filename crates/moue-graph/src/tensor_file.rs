@@ -8,6 +8,7 @@
 
 mod atomic;
 mod foreign;
+mod integers;
 mod values;
 
 use std::borrow::Cow;
@@ -25,8 +26,11 @@ use crate::{Error, Result, Weights};
 
 pub(crate) use atomic::write_atomically;
 
-/// Version of the `moue` metadata that this program writes, and the newest it reads.
+/// Version of the `moue` metadata of a file whose tensors are all real values.
 const FORMAT: u32 = 1;
+/// Version of a file with integer tensors, so that a program which does not know them says that a newer
+/// one is needed. The newest version this program reads.
+const FORMAT_INTEGERS: u32 = 2;
 /// Largest file read or written.
 const MAX_FILE: u64 = 1 << 30;
 /// Largest header, metadata included.
@@ -85,7 +89,7 @@ struct Version {
 /// A tensor as it lies in the file.
 struct Stored<'a> {
     dtype: Dtype,
-    shape: &'a [usize],
+    shape: Cow<'a, [usize]>,
     data: Cow<'a, [u8]>,
 }
 
@@ -95,7 +99,7 @@ impl View for &Stored<'_> {
     }
 
     fn shape(&self) -> &[usize] {
-        self.shape
+        &self.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
@@ -123,12 +127,17 @@ pub(crate) fn encode(
     }
     let mut tensors = BTreeMap::new();
     for (name, tensor) in weights.iter() {
-        tensors.insert(name, values::store(name, tensor, precision)?);
+        tensors.insert(name.to_owned(), values::store(name, tensor, precision)?);
+    }
+    let mut format = FORMAT;
+    if let Some(quantized) = weights.quantized() {
+        format = FORMAT_INTEGERS;
+        tensors.extend(integers::store(quantized));
     }
     let json = |e: serde_json::Error| Error::Parameter(format!("the {} cannot be written: {e}", kind.name()));
     let content = serde_json::value::to_raw_value(content).map_err(json)?;
     let envelope = Envelope {
-        format: FORMAT,
+        format,
         kind: kind.name().into(),
         checksum: checksum(kind, content.get(), &tensors).into(),
         content: &content,
@@ -161,9 +170,9 @@ pub(crate) fn decode(kind: Kind, bytes: &[u8], name: &Path) -> Result<(String, W
     })?;
     let damaged = |e: serde_json::Error| refuse(format!("its metadata `{KEY}` is damaged: {e}"));
     let version: Version = serde_json::from_str(text).map_err(damaged)?;
-    if version.format != u64::from(FORMAT) {
+    if !(u64::from(FORMAT)..=u64::from(FORMAT_INTEGERS)).contains(&version.format) {
         return Err(refuse(format!(
-            "has the format version {}, this program reads version {FORMAT}; a newer moue may read it",
+            "has the format version {}, this program reads versions {FORMAT} and {FORMAT_INTEGERS}; a newer moue may read it",
             version.format
         )));
     }
@@ -175,11 +184,16 @@ pub(crate) fn decode(kind: Kind, bytes: &[u8], name: &Path) -> Result<(String, W
     let mut tensors = BTreeMap::new();
     for (name, view) in &views {
         let data = Cow::Borrowed(view.data());
-        tensors.insert(name.as_str(), Stored { dtype: view.dtype(), shape: view.shape(), data });
+        tensors.insert(name.clone(), Stored { dtype: view.dtype(), shape: view.shape().into(), data });
     }
     let content = envelope.content.get();
     // Each takes milliseconds, which is what starting the program waits for.
-    let (sum, weights) = side_by_side(|| checksum(kind, content, &tensors), || values::restore(&tensors));
+    let integers = kind == Kind::Model && version.format == u64::from(FORMAT_INTEGERS);
+    let restore = || match integers {
+        true => integers::restore(&tensors).map(Weights::from_quantized),
+        false => values::restore(&tensors),
+    };
+    let (sum, weights) = side_by_side(|| checksum(kind, content, &tensors), restore);
     if sum != envelope.checksum {
         return Err(refuse(
             "its content does not match its checksum: the file was damaged or edited after it was written"
@@ -267,7 +281,7 @@ fn announced_length(bytes: &[u8]) -> Option<u64> {
     header.checked_add(PREFIX as u64)?.checked_add(data)
 }
 
-fn checksum(kind: Kind, content: &str, tensors: &BTreeMap<&str, Stored<'_>>) -> String {
+fn checksum(kind: Kind, content: &str, tensors: &BTreeMap<String, Stored<'_>>) -> String {
     let mut hash = Sha256::new();
     // Every part follows its length, so that no two different files give the same stream of bytes.
     let mut part = |bytes: &[u8]| {

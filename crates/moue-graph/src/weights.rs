@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::graph::Graph;
 use crate::op::Op;
+use crate::quantized::Quantized;
 use crate::{Error, Result};
 
 /// A dense tensor of f32, row-major. A clone shares the values until one of the two changes them.
@@ -87,16 +88,28 @@ pub(crate) fn all_finite(values: &[f32]) -> bool {
     values.chunks(1024).all(|piece| piece.iter().fold(true, |good, v| good & v.is_finite()))
 }
 
-/// All parameters of a network by `layer/parameter`, in sorted order.
+/// All parameters of a network by `layer/parameter`, in sorted order; or, instead of these tensors of
+/// real values, the parameters in 8-bit integers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
     tensors: BTreeMap<String, Tensor>,
+    quantized: Option<Arc<Quantized>>,
 }
 
 impl Weights {
     /// No tensors.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Parameters in integers: for inference only, and without tensors.
+    pub fn from_quantized(quantized: Quantized) -> Self {
+        Self { tensors: BTreeMap::new(), quantized: Some(Arc::new(quantized)) }
+    }
+
+    /// The parameters in integers, where these are such.
+    pub fn quantized(&self) -> Option<&Arc<Quantized>> {
+        self.quantized.as_ref()
     }
 
     /// Sets a tensor.
@@ -111,6 +124,7 @@ impl Weights {
 
     /// The values of that name; an error that names it where there is none or its size differs.
     pub fn values(&self, name: &str, count: usize) -> Result<&[f32]> {
+        self.check_real()?;
         let tensor = self.get(name).ok_or_else(|| Error::Weights(format!("{name} is missing")))?;
         let data = tensor.data();
         if data.len() != count {
@@ -158,8 +172,22 @@ impl Weights {
         weights
     }
 
+    /// An error where the parameters are integers: training and quantisation need the real values that
+    /// these were rounded from.
+    pub fn check_real(&self) -> Result<()> {
+        match self.quantized {
+            None => Ok(()),
+            Some(_) => Err(Error::Weights(
+                "they are int8, which is for inference only; use the model that was quantised".into(),
+            )),
+        }
+    }
+
     /// An error that names the first parameter of the graph which is missing or of another shape.
     pub fn check(&self, graph: &Graph) -> Result<()> {
+        if let Some(quantized) = &self.quantized {
+            return quantized.check(graph);
+        }
         for spec in graph.parameters() {
             match self.get(&spec.name) {
                 None => return Err(Error::Weights(format!("{} is missing", spec.name))),

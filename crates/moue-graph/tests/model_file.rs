@@ -345,8 +345,8 @@ fn metadata_is_checked() {
     assert_refused(&file_with_metadata("", &[]), &["damaged"]);
     assert_refused(&file_with_metadata("{}", &[]), &["damaged", "format"]);
     assert_refused(
-        &file_with_metadata(r#"{"format":2,"news":true}"#, &[]),
-        &["format version 2", "reads version 1"],
+        &file_with_metadata(r#"{"format":3,"news":true}"#, &[]),
+        &["format version 3", "reads versions 1 and 2"],
     );
     assert_refused(&file_with_metadata(r#"{"format":0}"#, &[]), &["format version 0"]);
     assert_refused(&file_with_metadata(r#"{"format":1,"kind":"model"}"#, &[]), &["damaged", "checksum"]);

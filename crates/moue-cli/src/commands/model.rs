@@ -1,19 +1,21 @@
-//! `moue model`: what a network is made of, what a model file holds, and networks of other programs.
+//! `moue model`: what a network is made of, what a model file holds, networks of other programs, and int8.
 
 mod import;
 mod info;
+mod quantize;
 mod summary;
 
 use clap::Subcommand;
 
 use crate::failure::Result;
 
-/// Show and import models
+/// Show, import and quantize models
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Summary(summary::Args),
     Info(info::Args),
     Import(import::Args),
+    Quantize(quantize::Args),
 }
 
 pub fn run(command: Command) -> Result {
@@ -21,5 +23,6 @@ pub fn run(command: Command) -> Result {
         Command::Summary(args) => summary::run(args),
         Command::Info(args) => info::run(args),
         Command::Import(args) => import::run(args),
+        Command::Quantize(args) => quantize::run(args),
     }
 }

@@ -34,11 +34,11 @@ pub(super) fn store<'a>(name: &str, tensor: &'a Tensor, precision: Precision) ->
     } else {
         (Dtype::F32, tensor.data().iter().flat_map(|v| v.to_le_bytes()).collect())
     };
-    Ok(Stored { dtype, shape: tensor.shape(), data: Cow::Owned(data) })
+    Ok(Stored { dtype, shape: tensor.shape().into(), data: Cow::Owned(data) })
 }
 
 /// All tensors, side by side in one block: a single piece of memory costs the system less than hundreds.
-pub(super) fn restore(tensors: &BTreeMap<&str, Stored<'_>>) -> Result<Weights, String> {
+pub(super) fn restore(tensors: &BTreeMap<String, Stored<'_>>) -> Result<Weights, String> {
     let mut sizes = Vec::with_capacity(tensors.len());
     for (name, stored) in tensors {
         let bytes = match stored.dtype {
@@ -61,11 +61,11 @@ pub(super) fn restore(tensors: &BTreeMap<&str, Stored<'_>>) -> Result<Weights, S
     let block = Arc::new(block);
     let mut weights = Weights::new();
     let mut start = 0;
-    for ((&name, stored), size) in tensors.iter().zip(sizes) {
+    for ((name, stored), size) in tensors.iter().zip(sizes) {
         let part = start..start + size;
         start = part.end;
         let tensor = Tensor::part_of(stored.shape.to_vec(), &block, part);
-        weights.insert(name, tensor.map_err(|e| format!("tensor {name}: {e}"))?);
+        weights.insert(name.as_str(), tensor.map_err(|e| format!("tensor {name}: {e}"))?);
     }
     Ok(weights)
 }

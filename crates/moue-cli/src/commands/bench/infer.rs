@@ -2,8 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use moue_cpu::CpuEngine;
 use moue_cpu::peak::Arithmetic;
+use moue_cpu::{Calibrator, CpuEngine};
 use moue_graph::Weights;
 use moue_graph::engine::{Engine, InferenceOptions};
 use serde::Serialize;
@@ -17,8 +17,9 @@ use crate::options::{Architecture, Json, Threads};
 /// Measure how long a network takes to answer for a batch of pictures
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
-  moue bench infer --input 96 --batch 1 --threads 2 --json")]
+Examples:
+  moue bench infer --input 96 --batch 1 --threads 2 --json
+  moue bench infer --input 96 --batch 32 --precision int8")]
 pub struct Args {
     #[command(flatten)]
     architecture: Architecture,
@@ -26,14 +27,40 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "1")]
     batch: NonZeroUsize,
     /// Type of the numbers that the network computes with
-    #[arg(long, value_name = "TYPE", value_parser = ["f32"], default_value = "f32")]
-    precision: String,
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
+    precision: Precision,
     #[command(flatten)]
     threads: Threads,
     #[command(flatten)]
     patience: Patience,
     #[command(flatten)]
     json: Json,
+}
+
+/// Pictures that ranges are measured on, at most.
+const CALIBRATION: usize = 8;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Precision {
+    F32,
+    Int8,
+}
+
+impl Precision {
+    fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+
+    fn arithmetic(self) -> Arithmetic {
+        match self {
+            Self::F32 => Arithmetic::F32,
+            Self::Int8 => Arithmetic::Int8,
+        }
+    }
 }
 
 /// Keys are part of the command's interface: add freely, rename none.
@@ -44,7 +71,7 @@ struct Report<'a> {
     input: usize,
     batch: usize,
     threads: usize,
-    precision: &'a str,
+    precision: Precision,
     #[serde(flatten)]
     timing: Timing,
     images_per_second: f64,
@@ -57,12 +84,19 @@ struct Report<'a> {
 pub fn run(args: Args) -> Result {
     let graph = args.architecture.graph()?;
     let batch = args.batch.get();
-    let floor =
-        Floor::measure(batch as u64 * graph.multiply_adds(), Arithmetic::F32, args.threads.effective());
-    let weights = Weights::initialise(&graph, 1);
+    let arithmetic = args.precision.arithmetic();
+    let floor = Floor::measure(batch as u64 * graph.multiply_adds(), arithmetic, args.threads.effective());
+    let mut weights = Weights::initialise(&graph, 1);
     let options = InferenceOptions { max_batch: batch, threads: args.threads.count() };
-    let mut session = CpuEngine.inference(&graph, &weights, &options)?;
     let pictures = super::noise(batch * graph.input_shape().iter().product::<usize>());
+    if args.precision == Precision::Int8 {
+        // Ranges of random pictures: as good as any for weights that are random as well.
+        let mut calibrator = Calibrator::new(&graph, &weights, args.threads.count())?;
+        let count = batch.min(CALIBRATION);
+        calibrator.watch(&pictures[..pictures.len() / batch * count], count)?;
+        weights = calibrator.finish()?;
+    }
+    let mut session = CpuEngine.inference(&graph, &weights, &options)?;
     let mut logits = vec![0.0; batch * args.architecture.classes];
     let timing = args.patience.measure(|| Ok(session.logits(&pictures, batch, &mut logits)?))?;
     let report = Report {
@@ -71,7 +105,7 @@ pub fn run(args: Args) -> Result {
         input: args.architecture.input,
         batch,
         threads: args.threads.effective(),
-        precision: &args.precision,
+        precision: args.precision,
         timing,
         images_per_second: batch as f64 / timing.median_ms * 1e3,
         floor,
@@ -93,7 +127,7 @@ impl Report<'_> {
             self.alpha,
             self.batch,
             self.threads,
-            self.precision,
+            self.precision.name(),
             self.timing.to_text(),
             self.floor.to_text(self.timing.median_ms),
             self.images_per_second,
