@@ -126,7 +126,7 @@ def start(record):
             f"{statistics.median(column('cpu_ms')):.1f}",
             f"{max(column('memory_mb')):.1f}",
         ])
-    bar = ["*at most (aim)*", "", "", f"{START_AT_MOST} ({START_AIM})", "", "", str(START_MEMORY)]
+    bar = ["*at most (aim)*", "", f"{START_AT_MOST} ({START_AIM})", "", "", "", str(START_MEMORY)]
     return table(["moue analyze photo.jpg", "faces", "answer, ms", "end, ms", "from, to", "CPU ms", "MB"], [*rows, bar], 1)
 
 
