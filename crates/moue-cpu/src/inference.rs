@@ -86,9 +86,11 @@ impl InferenceSession for Session {
             let first = task * group;
             let here = group.min(count - first);
             let pictures = Pictures::new(&pictures[first * one..(first + here) * one]);
-            let memory = Memory { arena: arenas[member], pictures };
+            // Where there are fewer arenas than threads there is one for each picture.
+            let own = if arenas.len() < threads { task } else { member };
+            let memory = Memory { arena: arenas[own], pictures };
             for (step, pictures) in plan.order(here) {
-                // SAFETY: the arena and the scratch memory are this member's own.
+                // SAFETY: the arena is this member's or this task's own, the scratch memory the member's.
                 unsafe { step.run(level, memory, pictures, 0, 1, scratch[member]) };
             }
             // SAFETY: each task writes logits of its own pictures.

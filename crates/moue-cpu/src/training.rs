@@ -9,7 +9,9 @@ mod backward;
 mod forward;
 mod slots;
 
-use moue_graph::engine::{Batch, Optimizer, StepOutcome, TrainingOptions, TrainingSession, TrainingState};
+use moue_graph::engine::{
+    Batch, Loss, Optimizer, StepOutcome, TrainingOptions, TrainingSession, TrainingState,
+};
 use moue_graph::{Error, Graph, Result, Tensor, Weights};
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -226,7 +228,7 @@ impl TrainingSession for Session {
         pictures: &[f32],
         count: usize,
         learning_rate: f32,
-        loss: &mut dyn FnMut(&[f32], &mut [f32]) -> Result<f32>,
+        loss: &mut Loss<'_>,
     ) -> Result<f32> {
         self.load_pictures(pictures, count)?;
         self.forward(count, Mode::Training);

@@ -144,6 +144,9 @@ pub struct TrainingState {
     pub step: u64,
 }
 
+/// A loss of the caller's own: from outputs to the loss, writing its gradient by each of them.
+pub type Loss<'a> = dyn FnMut(&[f32], &mut [f32]) -> Result<f32> + 'a;
+
 /// A network that learns.
 pub trait TrainingSession: Send {
     /// Forward, backward and one update with this learning rate.
@@ -162,7 +165,7 @@ pub trait TrainingSession: Send {
         pictures: &[f32],
         count: usize,
         learning_rate: f32,
-        loss: &mut dyn FnMut(&[f32], &mut [f32]) -> Result<f32>,
+        loss: &mut Loss<'_>,
     ) -> Result<f32> {
         let _ = (pictures, count, learning_rate, loss);
         Err(Error::Parameter("this engine trains classifiers only".into()))

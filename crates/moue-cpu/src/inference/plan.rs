@@ -25,7 +25,7 @@ pub(super) enum Action {
     /// Sums over all channels: convolutions and dense layers.
     Convolve(Convolution),
     /// Depthwise convolution, with the convolution before it where only it reads that one.
-    Depthwise(Depthwise),
+    Depthwise(Box<Depthwise>),
     /// Anything else.
     Plain(Work),
 }
@@ -247,8 +247,8 @@ fn fuse(level: Level, works: Works, len: &mut Vec<usize>, group: usize) -> Vec<D
                     Some((conv, input)) => (Some(conv), input),
                     None => (None, inputs[id][0]),
                 };
-                let action =
-                    Action::Depthwise(Depthwise::new(level, producer, window, &kernel, &bias, bounds));
+                let step = Depthwise::new(level, producer, window, &kernel, &bias, bounds);
+                let action = Action::Depthwise(Box::new(step));
                 drafts.push(Draft { action, inputs: vec![input], residual: None, output: id });
             }
             work => {

@@ -293,7 +293,7 @@ fn plain<'a>(level: Level, work: &Work, mut inputs: impl Iterator<Item = &'a [f3
             layout::concatenate(&parts, out);
         }
         Work::Upsample { row, channels, size } => layout::upsample(next(), *row, *channels, *size, out),
-        Work::Pool { .. } => pooling::global_average(next(), out),
+        Work::Pool => pooling::global_average(next(), out),
         // These are steps of their own.
         Work::Conv { .. } | Work::Depthwise { .. } | Work::Dense { .. } => {}
     }

@@ -45,9 +45,7 @@ pub(super) enum Work {
         channels: usize,
         size: [usize; 2],
     },
-    Pool {
-        input: usize,
-    },
+    Pool,
     Dense {
         kernel: Vec<f32>,
         bias: Vec<f32>,
@@ -137,7 +135,7 @@ impl Works {
                     let (row, channels) = (input.shape[1] * input.channels(), input.channels());
                     Some(Work::Upsample { row, channels, size: *size })
                 }
-                Kind::Pool => Some(Work::Pool { input: nodes[node.inputs[0]].len() }),
+                Kind::Pool => Some(Work::Pool),
                 Kind::Dropout { .. } | Kind::Flatten => {
                     alias[id] = alias[node.inputs[0]];
                     None

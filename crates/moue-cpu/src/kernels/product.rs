@@ -37,16 +37,8 @@ pub(crate) struct Panel {
     bias: usize,
 }
 
-impl Panel {
-    /// Output channels including the unused lanes of the last register.
-    pub fn padded(&self, level: Level) -> usize {
-        self.vectors * level.lanes()
-    }
-}
-
 /// Weights `[depth, columns]` packed panel by panel for one level, with their bias.
 pub(crate) struct Panels {
-    level: Level,
     depth: usize,
     panels: Vec<Panel>,
     weights: Aligned,
@@ -75,7 +67,7 @@ impl Panels {
             panels.push(panel);
         }
         let mut packed =
-            Self { level, depth, panels, weights: Aligned::zeros(weights_at), bias: Aligned::zeros(bias_at) };
+            Self { depth, panels, weights: Aligned::zeros(weights_at), bias: Aligned::zeros(bias_at) };
         for panel in &packed.panels {
             let width = panel.vectors * lanes;
             for (row, out) in
