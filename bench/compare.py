@@ -159,7 +159,7 @@ def measure(args, record, keep):
     today = datetime.date.today().isoformat()
     if chosen(args, "start"):
         picture_python = environments.python(venvs, "pictures", args.venvs)
-        record["starts"] = starts(args, picture_python, today)
+        record["starts"] = [{**run, "version": here["moue"]} for run in starts(args, picture_python, today)]
         keep(record)
     for work in works:
         for threads in args.threads:

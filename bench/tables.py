@@ -126,7 +126,7 @@ def start(record):
             f"{statistics.median(column('cpu_ms')):.1f}",
             f"{max(column('memory_mb')):.1f}",
         ])
-    bar = ["*at most (aim)*", "", "", f"{START_AT_MOST} ({START_AIM})", "", "", str(START_MEMORY)]
+    bar = ["*at most (aim)*", "", f"{START_AT_MOST} ({START_AIM})", "", "", "", str(START_MEMORY)]
     return table(["moue analyze photo.jpg", "faces", "answer, ms", "end, ms", "from, to", "CPU ms", "MB"], [*rows, bar], 1)
 
 
@@ -143,8 +143,9 @@ def precisions(record):
 
 def machine(record):
     found = record["machine"]
-    versions = sorted({run["version"] for run in record["runs"] if run.get("version")})
-    dates = sorted({run["date"] for run in [*record["runs"], *record["starts"]]})
+    everything = [*record["runs"], *record["starts"]]
+    versions = sorted({run["version"] for run in everything if run.get("version")})
+    dates = sorted({run["date"] for run in everything})
     rounds = max((run["round"] + 1 for run in record["runs"]), default=0)
     return "\n".join([
         f"{found['processor']}, {found['cores']} cores ({', '.join(found['instructions'])}), {found['system']}. "
