@@ -6,7 +6,9 @@
 //! `CascadeClassifier::detectMultiScale`. [`locate`] finds the cascades installed on this machine.
 
 pub mod cascade;
+pub mod cnn;
 mod error;
+pub mod labelled;
 pub mod locate;
 
 pub use error::Error;

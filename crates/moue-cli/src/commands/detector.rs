@@ -1,14 +1,30 @@
-//! Flags of every command that looks for faces, and the detector they ask for.
+//! `moue detector`: what finds faces is trained and measured; and the flags of every command that looks for faces,
+//! with the detector they ask for.
+
+mod data;
+mod train;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use moue_detect::cascade::{Cascade, CascadeDetector, FeatureKind, ScanParameters, Size};
 use moue_detect::locate::{self, Located, Origin};
 
 use crate::failure::{Failure, Result};
+
+/// Train and measure what finds faces
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Train(train::Args),
+}
+
+pub fn run(command: Command) -> Result {
+    match command {
+        Command::Train(args) => train::run(args),
+    }
+}
 
 /// How faces are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,0 +1,181 @@
+//! The trained network, and pictures through it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use moue_cpu::CpuEngine;
+use moue_graph::engine::{Engine, InferenceOptions, InferenceSession};
+use moue_graph::{Precision, Weights, checkpoint};
+use moue_media::{Grey, Picture};
+use serde_json::json;
+
+use super::boxes::{decode, merge};
+use super::input::pack;
+use super::network::{GRANULE, VALUES, cells, network};
+use crate::{Detection, Detector, Error};
+
+/// Sessions kept for input sizes seen last: a video has one, a folder of photos a few.
+const SESSIONS: usize = 4;
+
+/// The weights of the network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    weights: Weights,
+}
+
+impl Network {
+    /// Takes weights for [`network`].
+    ///
+    /// # Errors
+    /// [`Error::Network`] where one is missing or of another shape.
+    pub fn new(weights: Weights) -> Result<Self, Error> {
+        weights.check(&network(GRANULE, GRANULE)?)?;
+        Ok(Self { weights })
+    }
+
+    /// The network as a file: a `.safetensors` of half floats, which halves its size and moves no box by a pixel.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where a value does not fit a half float.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let header = json!({ "what": "moue face detector", "version": 1 });
+        Ok(checkpoint::to_bytes(&header, &self.weights, Precision::F16)?)
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) gave; `name` stands for the file in errors.
+    ///
+    /// # Errors
+    /// [`Error::Network`] where the bytes are something else, or broken.
+    pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, Error> {
+        let (_, weights) = checkpoint::from_bytes(bytes, name)?;
+        Self::new(weights)
+    }
+}
+
+/// How the network looks for faces.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CnnParameters {
+    /// Longest side, in pixels, of the picture that the network sees; larger pictures are reduced to it.
+    pub longest_side: u32,
+    /// Smallest score of a face, in 0..1.
+    pub threshold: f32,
+    /// Threads to use; 0 takes one a core.
+    pub threads: usize,
+}
+
+impl Default for CnnParameters {
+    fn default() -> Self {
+        Self { longest_side: 640, threshold: 0.5, threads: 0 }
+    }
+}
+
+/// Finds faces with the network.
+pub struct CnnDetector {
+    network: Arc<Network>,
+    parameters: CnnParameters,
+    /// Sessions by input height and width, the one used last in front.
+    sessions: VecDeque<Prepared>,
+}
+
+struct Prepared {
+    height: usize,
+    width: usize,
+    session: Box<dyn InferenceSession>,
+    grey: Vec<u8>,
+    input: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl CnnDetector {
+    /// A detector with these settings.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] where a setting has no meaning.
+    pub fn new(network: Arc<Network>, parameters: CnnParameters) -> Result<Self, Error> {
+        let fault = |name, value: String, expected| Err(Error::Parameter { name, value, expected });
+        if !(64..=8192).contains(&parameters.longest_side) {
+            return fault("the longest side", parameters.longest_side.to_string(), "64 to 8192");
+        }
+        if !(parameters.threshold > 0.0 && parameters.threshold < 1.0) {
+            return fault("the threshold", parameters.threshold.to_string(), "between 0 and 1");
+        }
+        Ok(Self { network, parameters, sessions: VecDeque::new() })
+    }
+
+    /// The faces of a grey picture, best first.
+    ///
+    /// # Errors
+    /// Where the picture cannot be resized.
+    pub fn detect_grey(&mut self, picture: &Grey) -> Result<Vec<Detection>, Error> {
+        let (width, height) = (picture.width(), picture.height());
+        if width == 0 || height == 0 {
+            return Ok(Vec::new());
+        }
+        let scale = (self.parameters.longest_side as f32 / width.max(height) as f32).min(1.0);
+        let side = |pixels: u32| ((pixels as f32 * scale).round() as u32).max(1);
+        let reduced;
+        let seen = if scale < 1.0 {
+            reduced = picture.resized(side(width), side(height))?;
+            &reduced
+        } else {
+            picture
+        };
+        let threshold = self.parameters.threshold;
+        let whole = |pixels: u32| (pixels as usize).div_ceil(GRANULE) * GRANULE;
+        let prepared = self.prepared(whole(seen.height()), whole(seen.width()))?;
+        prepared.fill(seen);
+        prepared.session.logits(&prepared.input, 1, &mut prepared.values)?;
+        let mut faces = merge(decode(&prepared.values, prepared.height, prepared.width, threshold));
+        let (across, down) = (width as f32 / seen.width() as f32, height as f32 / seen.height() as f32);
+        for face in &mut faces {
+            face.x *= across;
+            face.width *= across;
+            face.y *= down;
+            face.height *= down;
+        }
+        Ok(faces)
+    }
+
+    fn prepared(&mut self, height: usize, width: usize) -> Result<&mut Prepared, Error> {
+        let known = self.sessions.iter().position(|p| (p.height, p.width) == (height, width));
+        let prepared = match known.and_then(|at| self.sessions.remove(at)) {
+            Some(prepared) => prepared,
+            None => {
+                let options = InferenceOptions { max_batch: 1, threads: self.parameters.threads };
+                let session =
+                    CpuEngine.inference(&network(height, width)?, &self.network.weights, &options)?;
+                Prepared {
+                    height,
+                    width,
+                    session,
+                    grey: vec![0; height * width],
+                    input: vec![0.0; height * width],
+                    values: vec![0.0; cells(height, width).count() * VALUES],
+                }
+            }
+        };
+        self.sessions.truncate(SESSIONS - 1);
+        self.sessions.push_front(prepared);
+        Ok(&mut self.sessions[0])
+    }
+}
+
+impl Prepared {
+    /// Lays the picture into the upper left corner; what it leaves is black.
+    fn fill(&mut self, picture: &Grey) {
+        let width = picture.width() as usize;
+        for (row, out) in self.grey.chunks_exact_mut(self.width).enumerate() {
+            let pixels = picture.row(row as u32);
+            let n = if row < picture.height() as usize { width } else { 0 };
+            out[..n].copy_from_slice(&pixels[..n]);
+            out[n..].fill(0);
+        }
+        pack(&self.grey, self.height, self.width, &mut self.input);
+    }
+}
+
+impl Detector for CnnDetector {
+    fn detect(&mut self, picture: &Picture) -> Result<Vec<Detection>, Error> {
+        self.detect_grey(&picture.to_grey())
+    }
+}
