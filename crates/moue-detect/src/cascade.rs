@@ -226,6 +226,7 @@ impl Detector for CascadeDetector {
                 width: found.width as f32,
                 height: found.height as f32,
                 score: found.score(),
+                turn: 0,
             })
             .collect())
     }

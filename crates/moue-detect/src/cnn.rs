@@ -6,5 +6,6 @@ mod input;
 mod network;
 pub mod train;
 
+pub(crate) use boxes::overlap;
 pub use detector::{CnnDetector, CnnParameters, Network};
 pub use network::{GRANULE, STRIDES, network};

@@ -1,22 +1,28 @@
 //! Face detection.
 //!
-//! [`Detector`] is what the rest of moue knows; [`cascade::CascadeDetector`] is the detector that
-//! scans a picture with a boosted cascade (Viola and Jones 2001, Lienhart and Maydt 2002, Liao et al.
+//! [`Detector`] is what the rest of moue knows. [`cnn::CnnDetector`] is a small network of our own, the one to use;
+//! [`cascade::CascadeDetector`] scans a picture with a boosted cascade (Viola and Jones 2001, Lienhart and Maydt 2002, Liao et al.
 //! 2007), read from OpenCV's XML files and run so that the boxes equal those of OpenCV's
-//! `CascadeClassifier::detectMultiScale`. [`locate`] finds the cascades installed on this machine.
+//! `CascadeClassifier::detectMultiScale`; [`locate`] finds the cascades installed on this machine. [`Searcher`] limits any of
+//! them to a part of the picture or to sizes of faces; [`evaluate`] measures them.
 
 pub mod cascade;
 pub mod cnn;
 mod error;
+pub mod evaluate;
 pub mod labelled;
 pub mod locate;
+mod search;
 
 pub use error::Error;
+pub use search::{Search, Searcher};
 
 use moue_media::Picture;
 use serde::{Deserialize, Serialize};
 
 /// One face found in a picture.
+///
+/// Whatever the detector, the box reaches from the forehead to the chin and from ear to ear.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Detection {
     /// Left edge in pixels of the picture, from its left edge.
@@ -27,8 +33,12 @@ pub struct Detection {
     pub width: f32,
     /// Height in pixels.
     pub height: f32,
-    /// How sure the detector is, 0 to 1; comparable within one detector only.
+    /// How sure the detector is, 0 to 1: about the share of such boxes that are faces.
     pub score: f32,
+    /// Quarters by which the face is turned clockwise, 0 to 3; above 0 only where turned faces are looked for
+    /// ([`Search::any_rotation`]).
+    #[serde(default)]
+    pub turn: u8,
 }
 
 /// Finds faces.

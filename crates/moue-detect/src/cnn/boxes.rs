@@ -17,7 +17,7 @@ pub(super) fn decode(values: &[f32], height: usize, width: usize, threshold: f32
         if value[0] >= least {
             let [x, y, w, h] = geometry(value, stride, column, row);
             let score = 1.0 / (1.0 + (-value[0]).exp());
-            found.push(Detection { x: x - w / 2.0, y: y - h / 2.0, width: w, height: h, score });
+            found.push(Detection { x: x - w / 2.0, y: y - h / 2.0, width: w, height: h, score, turn: 0 });
         }
     }
     found
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn face(x: f32, y: f32, side: f32, score: f32) -> Detection {
-        Detection { x, y, width: side, height: side, score }
+        Detection { x, y, width: side, height: side, score, turn: 0 }
     }
 
     #[test]
@@ -111,6 +111,6 @@ mod tests {
         let mut values = vec![-20.0; cells(32, 64).count() * VALUES];
         values[..VALUES].copy_from_slice(&[0.0, 0.0, 0.0, 0.0, 0.0]);
         let found = decode(&values, 32, 64, 0.4);
-        assert_eq!(found, [Detection { x: -8.0, y: -8.0, width: 24.0, height: 24.0, score: 0.5 }]);
+        assert_eq!(found, [Detection { x: -8.0, y: -8.0, width: 24.0, height: 24.0, score: 0.5, turn: 0 }]);
     }
 }

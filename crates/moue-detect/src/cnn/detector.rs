@@ -14,6 +14,11 @@ use super::input::pack;
 use super::network::{GRANULE, VALUES, cells, network};
 use crate::{Detection, Detector, Error};
 
+const EMBEDDED: &[u8] = include_bytes!("../../models/face.safetensors");
+
+/// What the names of averaged weights in a checkpoint begin with.
+pub(super) const AVERAGE: &str = "average/";
+
 /// Sessions kept for input sizes seen last: a video has one, a folder of photos a few.
 const SESSIONS: usize = 4;
 
@@ -24,6 +29,14 @@ pub struct Network {
 }
 
 impl Network {
+    /// The network that comes with moue; `models/face.md` says on what it was trained and how good it is.
+    ///
+    /// # Errors
+    /// None in a sound build; the file is checked like any other.
+    pub fn embedded() -> Result<Self, Error> {
+        Self::from_bytes(EMBEDDED, "the embedded face network")
+    }
+
     /// Takes weights for [`network`].
     ///
     /// # Errors
@@ -42,12 +55,22 @@ impl Network {
         Ok(checkpoint::to_bytes(&header, &self.weights, Precision::F16)?)
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) gave; `name` stands for the file in errors.
+    /// Reads what [`to_bytes`](Self::to_bytes) gave, or a checkpoint of a training, whose averaged weights are taken;
+    /// `name` stands for the file in errors.
     ///
     /// # Errors
     /// [`Error::Network`] where the bytes are something else, or broken.
     pub fn from_bytes(bytes: &[u8], name: &str) -> Result<Self, Error> {
-        let (_, weights) = checkpoint::from_bytes(bytes, name)?;
+        let (_, mut weights) = checkpoint::from_bytes(bytes, name)?;
+        if weights.iter().any(|(name, _)| name.starts_with(AVERAGE)) {
+            let mut average = Weights::new();
+            for (name, tensor) in weights.iter() {
+                if let Some(name) = name.strip_prefix(AVERAGE) {
+                    average.insert(name, tensor.clone());
+                }
+            }
+            weights = average;
+        }
         Self::new(weights)
     }
 }
@@ -61,11 +84,14 @@ pub struct CnnParameters {
     pub threshold: f32,
     /// Threads to use; 0 takes one a core.
     pub threads: usize,
+    /// Side of the smallest face that must not be lost to reducing, in pixels of the picture: where it would come to have
+    /// too few, the picture is also looked at in tiles.
+    pub smallest_face: f32,
 }
 
 impl Default for CnnParameters {
     fn default() -> Self {
-        Self { longest_side: 640, threshold: 0.5, threads: 0 }
+        Self { longest_side: 640, threshold: 0.5, threads: 0, smallest_face: 30.0 }
     }
 }
 
