@@ -7,6 +7,7 @@
 //! [`Cascade`] is the trained data, [`Scanner`] runs it as OpenCV's `detectMultiScale` does, and
 //! [`CascadeDetector`] is a scanner with settings, behind the [`Detector`] trait.
 
+mod grid;
 mod group;
 mod haar;
 mod integral;
@@ -15,6 +16,7 @@ mod program;
 mod pyramid;
 mod resize;
 mod scan;
+mod simd;
 pub mod train;
 mod write;
 mod xml;

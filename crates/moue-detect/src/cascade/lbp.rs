@@ -1,6 +1,7 @@
 //! Multi-block local binary patterns (Liao et al. 2007).
 
 use super::Subset;
+use super::grid::{Grid, LANES};
 use super::program::Test;
 
 /// A grid of 3 x 3 equal blocks within the window, in pixels. Its value is eight bits: whether each
@@ -19,11 +20,11 @@ pub struct LbpFeature {
 
 impl LbpFeature {
     /// Positions of the 4 x 4 corners of the blocks in an integral image, from that of the window.
-    pub(super) fn corners(self, stride: usize) -> [u32; 16] {
+    pub(super) fn corners(self, grid: Grid) -> [u32; 16] {
         std::array::from_fn(|i| {
             let x = self.x as usize + (i % 4) * self.block_width as usize;
             let y = self.y as usize + (i / 4) * self.block_height as usize;
-            (y * stride + x) as u32
+            grid.at(x, y) as u32
         })
     }
 }
@@ -47,11 +48,46 @@ pub(super) struct LbpTest {
 impl Test for LbpTest {
     /// The integral image from the upper left corner of the window on.
     type Window<'a> = &'a [i32];
+    type Block<'a> = &'a [i32];
 
     #[inline(always)]
     fn goes_left(&self, sums: &&[i32]) -> bool {
         let code = code(sums, &self.corners);
         (self.subset[code >> 5] >> (code & 31)) & 1 == 1
+    }
+
+    #[inline(always)]
+    fn go_left(&self, sums: &&[i32]) -> [u32; LANES] {
+        let empty = &[0; LANES];
+        let p = self.corners.map(|corner| {
+            let corner = corner as usize;
+            sums.get(corner..corner + LANES).and_then(|row| <&[i32; LANES]>::try_from(row).ok()).unwrap_or(empty)
+        });
+        let mut answers = [0; LANES];
+        for (lane, answer) in answers.iter_mut().enumerate() {
+            let across = |corner: usize| p[corner][lane].wrapping_sub(p[corner + 1][lane]);
+            let block = |corner: usize| across(corner).wrapping_sub(across(corner + 4));
+            let middle = block(5);
+            let bit = |corner: usize| u32::from(block(corner) >= middle);
+            // The upper three bits choose one of eight words: by three choices of two, which need no table.
+            let pick = |bit: u32, set: u32, clear: u32| if bit != 0 { set } else { clear };
+            let (high, middle_bit, low) = (bit(0), bit(1), bit(2));
+            let s = &self.subset;
+            let upper = pick(middle_bit, pick(low, s[7], s[6]), pick(low, s[5], s[4]));
+            let lower = pick(middle_bit, pick(low, s[3], s[2]), pick(low, s[1], s[0]));
+            let word = pick(high, upper, lower);
+            let place = bit(6) << 4 | bit(10) << 3 | bit(9) << 2 | bit(8) << 1 | bit(4);
+            *answer = (word >> place) & 1;
+        }
+        answers
+    }
+
+    #[inline(always)]
+    fn single<'a>(sums: &&'a [i32], lane: usize) -> &'a [i32]
+    where
+        'a: 'a,
+    {
+        sums.get(lane..).unwrap_or(&[])
     }
 }
 
@@ -78,7 +114,7 @@ mod tests {
             paint(column, row, 11);
             let mut sums = vec![0; 10 * 13];
             integral::sums(&pixels, 9, 10, &mut sums);
-            assert_eq!(code(&sums, &feature.corners(10)), 1 << (7 - i));
+            assert_eq!(code(&sums, &feature.corners(Grid::plain(10))), 1 << (7 - i));
         }
     }
 
@@ -87,6 +123,6 @@ mod tests {
         let mut sums = vec![0; 25 * 25];
         integral::sums(&[90; 24 * 24], 24, 25, &mut sums);
         let feature = LbpFeature { x: 0, y: 0, block_width: 8, block_height: 8 };
-        assert_eq!(code(&sums, &feature.corners(25)), 255);
+        assert_eq!(code(&sums, &feature.corners(Grid::plain(25))), 255);
     }
 }

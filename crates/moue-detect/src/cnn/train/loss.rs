@@ -192,7 +192,7 @@ mod tests {
         loss(&outputs, &mut gradients, &targets, height, width);
         let mut checked = 0;
         for i in 0..n {
-            let mut at = |offset: f32| {
+            let at = |offset: f32| {
                 let mut moved = outputs.clone();
                 moved[i] += offset;
                 f64::from(loss(&moved, &mut vec![0.0; n], &targets, height, width))
