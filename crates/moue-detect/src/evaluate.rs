@@ -218,7 +218,12 @@ mod tests {
     #[test]
     fn boxes_are_judged_best_first_and_ignored_ones_count_neither_way() {
         let mut all = Evaluation { photos: 2, ..Evaluation::default() };
-        let boxes = [labelled(0.0, 40.0, false), labelled(100.0, 50.0, true), labelled(200.0, 10.0, false), labelled(300.0, 90.0, false)];
+        let boxes = [
+            labelled(0.0, 40.0, false),
+            labelled(100.0, 50.0, true),
+            labelled(200.0, 10.0, false),
+            labelled(300.0, 90.0, false),
+        ];
         let found = vec![
             detection(2.0, 40.0, 0.7),   // the same face again, with a lower score than the next
             detection(0.0, 40.0, 0.9),   // found

@@ -79,8 +79,8 @@ pub fn read_photos(archive: &Path) -> Result<Vec<Photo>, Error> {
     packed.sort();
     let table = archive.with_extension("csv");
     let mut boxes = if table.is_file() {
-        let text = std::fs::read_to_string(&table)
-            .map_err(|source| Error::Io { path: table.clone(), source })?;
+        let text =
+            std::fs::read_to_string(&table).map_err(|source| Error::Io { path: table.clone(), source })?;
         read_boxes(&text, &table.display().to_string())?
     } else {
         HashMap::new()
@@ -110,11 +110,8 @@ pub fn read_photos(archive: &Path) -> Result<Vec<Photo>, Error> {
 }
 
 fn read_boxes(text: &str, file: &str) -> Result<HashMap<String, Vec<LabelledBox>>, Error> {
-    let fault = |line: usize, what: String| Error::Data {
-        file: file.to_owned(),
-        line: Some(line as u32 + 1),
-        what,
-    };
+    let fault =
+        |line: usize, what: String| Error::Data { file: file.to_owned(), line: Some(line as u32 + 1), what };
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let (at, header) = lines.next().ok_or_else(|| fault(0, "empty; expected a table of boxes".to_owned()))?;
     let names: Vec<&str> = header.split(',').map(str::trim).collect();
@@ -130,7 +127,9 @@ fn read_boxes(text: &str, file: &str) -> Result<HashMap<String, Vec<LabelledBox>
         let field = |at: usize| fields.get(at).copied().unwrap_or_default();
         let number = |at: usize| {
             let value = field(at).parse::<f32>().ok().filter(|v| v.is_finite() && v.abs() < 1e6);
-            value.ok_or_else(|| fault(line, format!("{} is {:?}, not a number of pixels", names[at], field(at))))
+            value.ok_or_else(|| {
+                fault(line, format!("{} is {:?}, not a number of pixels", names[at], field(at)))
+            })
         };
         let labelled = LabelledBox {
             x: number(x)?,

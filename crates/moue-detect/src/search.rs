@@ -51,7 +51,9 @@ impl Searcher {
             return fault("the largest face", most.to_string(), "at least as large as the smallest");
         }
         let sound = |r: &Region| {
-            [r.x, r.y, r.width, r.height].iter().all(|v| v.is_finite() && v.abs() < 1e7) && r.width > 0.0 && r.height > 0.0
+            [r.x, r.y, r.width, r.height].iter().all(|v| v.is_finite() && v.abs() < 1e7)
+                && r.width > 0.0
+                && r.height > 0.0
         };
         if let Some(region) = search.region.filter(|region| !sound(region)) {
             let Region { x, y, width, height } = region;
@@ -71,7 +73,8 @@ impl Searcher {
                     // Upright comes first: a face seen twice is likelier to be as people hold their heads.
                     let known = faces.iter_mut().find(|other| overlap(other, &face) >= SAME_FACE);
                     match known {
-                        Some(other) if other.score >= face.score - if other.turn == 0 { 0.15 } else { 0.0 } => {}
+                        Some(other)
+                            if other.score >= face.score - if other.turn == 0 { 0.15 } else { 0.0 } => {}
                         Some(other) if self.search.wants(&face) => *other = face,
                         Some(_) => {}
                         None if self.search.wants(&face) => faces.push(face),
@@ -105,28 +108,31 @@ impl Detector for Searcher {
                 // The part with a margin: a face on its edge is recognised by what is around it.
                 let margin = 0.25 * region.width.max(region.height);
                 let edge = |at: f32, limit: u32| at.clamp(0.0, limit as f32);
-                let (left, top) = (edge(region.x - margin, picture.width()).floor(), edge(region.y - margin, picture.height()).floor());
+                let (left, top) = (
+                    edge(region.x - margin, picture.width()).floor(),
+                    edge(region.y - margin, picture.height()).floor(),
+                );
                 let right = edge(region.x + region.width + margin, picture.width()).ceil();
                 let bottom = edge(region.y + region.height + margin, picture.height()).ceil();
                 if right <= left || bottom <= top {
                     return Ok(Vec::new());
                 }
-                let part = picture.crop(left as i64, top as i64, (right - left) as u32, (bottom - top) as u32)?;
+                let part =
+                    picture.crop(left as i64, top as i64, (right - left) as u32, (bottom - top) as u32)?;
                 let mut faces = self.look(&part)?;
                 for face in &mut faces {
                     face.x += left;
                     face.y += top;
                 }
                 faces.retain(|face| {
-                    let (x, y) = (face.x + face.width / 2.0 - region.x, face.y + face.height / 2.0 - region.y);
+                    let (x, y) =
+                        (face.x + face.width / 2.0 - region.x, face.y + face.height / 2.0 - region.y);
                     (0.0..region.width).contains(&x) && (0.0..region.height).contains(&y)
                 });
                 faces
             }
         };
-        faces.sort_by(|a, b| {
-            b.score.total_cmp(&a.score).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x))
-        });
+        faces.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x)));
         faces.truncate(self.search.max_faces.unwrap_or(usize::MAX));
         Ok(faces)
     }
@@ -198,7 +204,10 @@ mod tests {
         assert!(search(Search { min_size: 7.0, ..Search::default() }, &all).is_empty());
         assert!(search(Search { max_size: Some(11.0), ..Search::default() }, &all).is_empty());
         assert!(search(Search { max_faces: Some(0), ..Search::default() }, &all).is_empty());
-        let region = |x, y, width, height| Search { region: Some(Region { x, y, width, height }), ..Search::default() };
+        let region = |x, y, width, height| Search {
+            region: Some(Region { x, y, width, height }),
+            ..Search::default()
+        };
         assert_eq!(search(region(20.0, 5.0, 15.0, 15.0), &all)[0].x, 21.0);
         assert!(search(region(0.0, 0.0, 20.0, 30.0), &all).is_empty());
         assert!(search(region(100.0, 0.0, 20.0, 30.0), &all).is_empty());

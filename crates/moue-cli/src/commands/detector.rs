@@ -133,7 +133,8 @@ impl Flags {
                 let (network, name) = match &self.network {
                     Some(path) => {
                         let name = path.display().to_string();
-                        let bytes = std::fs::read(path).map_err(|e| Failure::message(format!("{name}: {e}")))?;
+                        let bytes =
+                            std::fs::read(path).map_err(|e| Failure::message(format!("{name}: {e}")))?;
                         (Network::from_bytes(&bytes, &name)?, name)
                     }
                     None => (Network::embedded()?, "the embedded network".to_owned()),

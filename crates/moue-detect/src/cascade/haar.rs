@@ -1,7 +1,7 @@
 //! Haar-like features: weighted sums over up to three rectangles (Lienhart and Maydt 2002).
 
 use super::Size;
-use super::grid::{Grid, LANES};
+use super::grid::{Grid, LANES, lanes};
 use super::program::{Lanes, Test};
 
 /// A weighted rectangle, in pixels of the window.
@@ -100,23 +100,15 @@ impl HaarTest {
 
 #[inline(always)]
 pub(super) fn rect_sum(sums: &[i32], corners: &[u32; 4]) -> i32 {
-    let [a, b, c, d] = corners.map(|corner| sums[corner as usize]);
-    a.wrapping_sub(b).wrapping_sub(c).wrapping_add(d)
+    let at = |i: usize| sums[corners[i] as usize];
+    at(0).wrapping_sub(at(1)).wrapping_sub(at(2)).wrapping_add(at(3))
 }
 
-/// [`rect_sum`] of windows side by side.
+/// [`rect_sum`] of one of the windows side by side, over the four rows from `first` on.
 #[inline(always)]
-fn rect_sums(sums: &[i32], corners: &[u32; 4]) -> [i32; LANES] {
-    let empty = &[0; LANES];
-    let [a, b, c, d] = corners.map(|corner| {
-        let corner = corner as usize;
-        sums.get(corner..corner + LANES).and_then(|row| <&[i32; LANES]>::try_from(row).ok()).unwrap_or(empty)
-    });
-    let mut out = [0; LANES];
-    for lane in 0..LANES {
-        out[lane] = a[lane].wrapping_sub(b[lane]).wrapping_sub(c[lane]).wrapping_add(d[lane]);
-    }
-    out
+fn sum_at<const N: usize>(rows: &[&[i32; LANES]; N], first: usize, lane: usize) -> f32 {
+    let upper = rows[first][lane].wrapping_sub(rows[first + 1][lane]);
+    upper.wrapping_sub(rows[first + 2][lane]).wrapping_add(rows[first + 3][lane]) as f32
 }
 
 impl Test for HaarTest {
@@ -137,21 +129,32 @@ impl Test for HaarTest {
     #[inline(always)]
     fn go_left(&self, block: &HaarBlock<'_>) -> [u32; LANES] {
         let sums = if self.tilted { block.tilted } else { block.sums };
-        let first = rect_sums(sums, &self.corners[0]);
-        let second = rect_sums(sums, &self.corners[1]);
-        let mut values = [0.0_f32; LANES];
-        for lane in 0..LANES {
-            values[lane] = self.weights[0] * first[lane] as f32 + self.weights[1] * second[lane] as f32;
-        }
-        if self.weights[2] != 0.0 {
-            let third = rect_sums(sums, &self.corners[2]);
-            for lane in 0..LANES {
-                values[lane] += self.weights[2] * third[lane] as f32;
-            }
-        }
+        let [a, b, c] = &self.corners;
+        let [first, second, third] = self.weights;
+        let p = [
+            lanes(sums, a[0]),
+            lanes(sums, a[1]),
+            lanes(sums, a[2]),
+            lanes(sums, a[3]),
+            lanes(sums, b[0]),
+            lanes(sums, b[1]),
+            lanes(sums, b[2]),
+            lanes(sums, b[3]),
+        ];
         let mut answers = [0; LANES];
-        for lane in 0..LANES {
-            answers[lane] = u32::from(values[lane] * block.norms[lane] < self.threshold);
+        // One long loop each, which the compiler turns into wide registers; several short ones it would unroll.
+        if third == 0.0 {
+            for (lane, answer) in answers.iter_mut().enumerate() {
+                let value = first * sum_at(&p, 0, lane) + second * sum_at(&p, 4, lane);
+                *answer = u32::from(value * block.norms[lane] < self.threshold);
+            }
+        } else {
+            let q = [lanes(sums, c[0]), lanes(sums, c[1]), lanes(sums, c[2]), lanes(sums, c[3])];
+            for (lane, answer) in answers.iter_mut().enumerate() {
+                let mut value = first * sum_at(&p, 0, lane) + second * sum_at(&p, 4, lane);
+                value += third * sum_at(&q, 0, lane);
+                *answer = u32::from(value * block.norms[lane] < self.threshold);
+            }
         }
         answers
     }
@@ -197,13 +200,25 @@ impl Contrast {
     /// [`norm`](Self::norm) of windows side by side, and a bit for each that is looked at.
     #[inline(always)]
     pub fn norms(&self, sums: &[i32], squares: &[i32]) -> ([f32; LANES], Lanes) {
-        let (sums, squares) = (rect_sums(sums, &self.corners), rect_sums(squares, &self.corners));
+        let corners = self.corners;
+        let row = |table| {
+            [
+                lanes(table, corners[0]),
+                lanes(table, corners[1]),
+                lanes(table, corners[2]),
+                lanes(table, corners[3]),
+            ]
+        };
+        let (s, q): ([&[i32; LANES]; 4], [&[i32; LANES]; 4]) = (row(sums), row(squares));
         let mut norms = [0.0_f32; LANES];
-        for lane in 0..LANES {
-            let sum = f64::from(sums[lane]);
-            let spread = self.area * f64::from(squares[lane] as u32) - sum * sum;
+        for (lane, norm) in norms.iter_mut().enumerate() {
+            let sum = s[0][lane].wrapping_sub(s[1][lane]).wrapping_sub(s[2][lane]).wrapping_add(s[3][lane]);
+            let squared =
+                q[0][lane].wrapping_sub(q[1][lane]).wrapping_sub(q[2][lane]).wrapping_add(q[3][lane]);
+            let sum = f64::from(sum);
+            let spread = self.area * f64::from(squared as u32) - sum * sum;
             // No root of a number below 0 is taken; such a window is not looked at.
-            norms[lane] = if spread > 0.0 { (1.0 / spread.max(0.0).sqrt()) as f32 } else { f32::INFINITY };
+            *norm = if spread > 0.0 { (1.0 / spread.max(0.0).sqrt()) as f32 } else { f32::INFINITY };
         }
         let mut looked_at = 0;
         for (lane, &norm) in norms.iter().enumerate() {

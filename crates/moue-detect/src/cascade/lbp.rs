@@ -1,7 +1,7 @@
 //! Multi-block local binary patterns (Liao et al. 2007).
 
 use super::Subset;
-use super::grid::{Grid, LANES};
+use super::grid::{Grid, LANES, lanes};
 use super::program::Test;
 
 /// A grid of 3 x 3 equal blocks within the window, in pixels. Its value is eight bits: whether each
@@ -32,7 +32,26 @@ impl LbpFeature {
 /// The pattern read at these corners of an integral image.
 #[inline(always)]
 pub(super) fn code(sums: &[i32], corners: &[u32; 16]) -> usize {
-    let p = corners.map(|corner| sums[corner as usize]);
+    // Written out: a closure over all corners is called rather than made part of the loop.
+    let at = |i: usize| sums[corners[i] as usize];
+    let p = [
+        at(0),
+        at(1),
+        at(2),
+        at(3),
+        at(4),
+        at(5),
+        at(6),
+        at(7),
+        at(8),
+        at(9),
+        at(10),
+        at(11),
+        at(12),
+        at(13),
+        at(14),
+        at(15),
+    ];
     let block = |a: usize| p[a].wrapping_sub(p[a + 1]).wrapping_sub(p[a + 4]).wrapping_add(p[a + 5]);
     let middle = block(5);
     let bit = |corner: usize, shift: u32| usize::from(block(corner) >= middle) << shift;
@@ -58,11 +77,26 @@ impl Test for LbpTest {
 
     #[inline(always)]
     fn go_left(&self, sums: &&[i32]) -> [u32; LANES] {
-        let empty = &[0; LANES];
-        let p = self.corners.map(|corner| {
-            let corner = corner as usize;
-            sums.get(corner..corner + LANES).and_then(|row| <&[i32; LANES]>::try_from(row).ok()).unwrap_or(empty)
-        });
+        // Written out: a closure over sixteen rows would be called, and the loop not be made of wide registers.
+        let row = |i: usize| lanes(sums, self.corners[i]);
+        let p = [
+            row(0),
+            row(1),
+            row(2),
+            row(3),
+            row(4),
+            row(5),
+            row(6),
+            row(7),
+            row(8),
+            row(9),
+            row(10),
+            row(11),
+            row(12),
+            row(13),
+            row(14),
+            row(15),
+        ];
         let mut answers = [0; LANES];
         for (lane, answer) in answers.iter_mut().enumerate() {
             let across = |corner: usize| p[corner][lane].wrapping_sub(p[corner + 1][lane]);

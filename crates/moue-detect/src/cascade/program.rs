@@ -4,6 +4,7 @@
 //! lies side by side, too. As soon as few of them are left, each goes on alone.
 
 use super::grid::LANES;
+use super::simd::Simd;
 use super::{Stage, Tree};
 
 /// What OpenCV takes off every stage threshold, lest rounding reject a window that just passes.
@@ -175,16 +176,16 @@ impl<T: Test> Program<T> {
 
     /// The windows of a block that pass the first stage.
     #[inline(always)]
-    pub fn first_stage(&self, block: &T::Block<'_>) -> Lanes {
+    pub fn first_stage<S: Simd>(&self, block: &T::Block<'_>) -> Lanes {
         match self.stages.first() {
-            Some(stage) => self.stage(stage, block, ALL),
+            Some(stage) => self.stage::<S>(stage, block, ALL),
             None => ALL,
         }
     }
 
     /// Those of `alive`, which have passed the first stage, that pass the rest.
     #[inline(always)]
-    pub fn other_stages(&self, block: &T::Block<'_>, mut alive: Lanes) -> Lanes {
+    pub fn other_stages<S: Simd>(&self, block: &T::Block<'_>, mut alive: Lanes) -> Lanes {
         for (i, stage) in self.stages.iter().enumerate().skip(1) {
             if alive.count_ones() <= FEW {
                 let mut passed = 0;
@@ -198,22 +199,19 @@ impl<T: Test> Program<T> {
                 }
                 return passed;
             }
-            alive &= self.stage(stage, block, alive);
+            alive &= self.stage::<S>(stage, block, alive);
         }
         alive
     }
 
     #[inline(always)]
-    fn stage(&self, stage: &StageRange, block: &T::Block<'_>, alive: Lanes) -> Lanes {
+    fn stage<S: Simd>(&self, stage: &StageRange, block: &T::Block<'_>, alive: Lanes) -> Lanes {
         let mut sums = [0.0_f64; LANES];
         match self.shape {
             Shape::Stumps => {
                 for node in &self.nodes[stage.first..stage.end] {
                     let left = node.test.go_left(block);
-                    let [a, b] = node.values.map(f64::from);
-                    for lane in 0..LANES {
-                        sums[lane] += if left[lane] != 0 { a } else { b };
-                    }
+                    S::vote(&left, node.values, &mut sums);
                 }
             }
             Shape::Ordered => {
@@ -229,13 +227,9 @@ impl<T: Test> Program<T> {
                         };
                         let a = side(node.left, node.values[0], &votes);
                         let b = side(node.right, node.values[1], &votes);
-                        for lane in 0..LANES {
-                            votes[i][lane] = if left[lane] != 0 { a[lane] } else { b[lane] };
-                        }
+                        votes[i] = S::choose(&left, &a, &b);
                     }
-                    for lane in 0..LANES {
-                        sums[lane] += f64::from(votes[0][lane]);
-                    }
+                    S::add(&votes[0], &mut sums);
                 }
             }
             Shape::Any => {
@@ -253,12 +247,7 @@ impl<T: Test> Program<T> {
                 return passed;
             }
         }
-        let mut passed = 0;
-        for (lane, &sum) in sums.iter().enumerate() {
-            // As alone: only a sum below the threshold fails.
-            passed |= Lanes::from(!(sum < stage.threshold)) << lane;
-        }
-        passed
+        S::not_below(&sums, stage.threshold)
     }
 }
 

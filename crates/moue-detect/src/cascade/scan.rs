@@ -12,8 +12,8 @@ use super::lbp::LbpTest;
 use super::program::{ALL, Program, Test};
 use super::pyramid::{self, Level};
 use super::resize::{self, Rows};
-use super::{Cascade, ScanParameters, Size, Stages, integral, simd};
 use super::simd::scan_row;
+use super::{Cascade, ScanParameters, Size, Stages, integral, simd};
 use crate::Error;
 
 /// Most pixels a picture may have: a scan takes up to 70 bytes for each.
@@ -236,7 +236,11 @@ impl Layout {
             }),
             LayoutKind::Haar { program, contrast, tilted } => {
                 let tables = |start: usize| {
-                    (&layer.sums[start..], &layer.squares[start..], if *tilted { &layer.tilted[start..] } else { &[][..] })
+                    (
+                        &layer.sums[start..],
+                        &layer.squares[start..],
+                        if *tilted { &layer.tilted[start..] } else { &[][..] },
+                    )
                 };
                 if level.step <= 2 {
                     self.bands(level, |y, hits| {
@@ -260,7 +264,11 @@ impl Layout {
     }
 
     /// Scans bands of rows side by side and puts their hits in order. `scan` adds the hits of a row.
-    fn bands(&self, level: &Level, scan: impl Fn(usize, &mut Vec<(usize, usize)>) + Sync) -> Vec<(usize, usize)> {
+    fn bands(
+        &self,
+        level: &Level,
+        scan: impl Fn(usize, &mut Vec<(usize, usize)>) + Sync,
+    ) -> Vec<(usize, usize)> {
         let bands = level.rows.div_ceil(level.step).div_ceil(ROWS_PER_BAND);
         let band = |band: usize| {
             let mut hits = Vec::new();

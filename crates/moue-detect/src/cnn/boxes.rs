@@ -52,9 +52,7 @@ pub(crate) fn overlap(a: &Detection, b: &Detection) -> f32 {
 /// One box a face: the best-scored box takes in all that overlap it much, and becomes their mean weighted by
 /// score (Bazarevsky et al. 2019), which is steadier than the best box alone. Best first.
 pub(crate) fn merge(mut found: Vec<Detection>) -> Vec<Detection> {
-    found.sort_by(|a, b| {
-        b.score.total_cmp(&a.score).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x))
-    });
+    found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x)));
     let mut faces: Vec<Detection> = Vec::new();
     let mut taken = vec![false; found.len()];
     for i in 0..found.len() {
@@ -95,7 +93,8 @@ mod tests {
 
     #[test]
     fn overlapping_boxes_become_one_at_their_weighted_mean() {
-        let faces = merge(vec![face(0.0, 0.0, 10.0, 0.6), face(2.0, 0.0, 10.0, 0.2), face(50.0, 0.0, 10.0, 0.9)]);
+        let faces =
+            merge(vec![face(0.0, 0.0, 10.0, 0.6), face(2.0, 0.0, 10.0, 0.2), face(50.0, 0.0, 10.0, 0.9)]);
         assert_eq!(faces.len(), 2);
         assert_eq!((faces[0].x, faces[0].score), (50.0, 0.9));
         assert!((faces[1].x - 0.5).abs() < 1e-6 && faces[1].score == 0.6, "{faces:?}");

@@ -17,9 +17,9 @@ use moue_graph::{Graph, Weights, checkpoint};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::boxes;
 use super::input::pack;
 use super::network::{GRANULE, VALUES, cells, heads, network};
-use super::boxes;
 use crate::Error;
 use crate::labelled::Photo;
 
@@ -81,7 +81,11 @@ impl Recipe {
             return fault("rate", self.rate.to_string(), "above 0 and at most 1");
         }
         if self.steps == 0 || self.decay_steps > self.steps {
-            return fault("decay_steps", self.decay_steps.to_string(), "at most the number of steps, which is above 0");
+            return fault(
+                "decay_steps",
+                self.decay_steps.to_string(),
+                "at most the number of steps, which is above 0",
+            );
         }
         if !(0.0..1.0).contains(&self.averaging) || !(0.0..=1.0).contains(&self.weight_decay) {
             return fault("averaging", self.averaging.to_string(), "in 0..1, weight_decay in 0..=1");
@@ -93,7 +97,8 @@ impl Recipe {
     fn rate_at(&self, step: u64) -> f32 {
         let rise = ((step + 1) as f32 / self.warm_up.max(1) as f32).min(1.0);
         let left = (self.steps.saturating_sub(step)) as f32 / self.decay_steps.max(1) as f32;
-        let fall = if left < 1.0 { 0.01 + 0.99 * 0.5 * (1.0 - (std::f32::consts::PI * left).cos()) } else { 1.0 };
+        let fall =
+            if left < 1.0 { 0.01 + 0.99 * 0.5 * (1.0 - (std::f32::consts::PI * left).cos()) } else { 1.0 };
         self.rate * rise * fall
     }
 }
@@ -153,12 +158,8 @@ impl<'a> Training<'a> {
     ) -> Result<Self, Error> {
         recipe.check()?;
         let graph = network(recipe.side, recipe.side)?;
-        let optimizer = Optimizer::Adam {
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-7,
-            weight_decay: recipe.weight_decay,
-        };
+        let optimizer =
+            Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: recipe.weight_decay };
         let options = TrainingOptions { max_batch: recipe.batch, threads, optimizer, seed: recipe.seed };
         let weights = fresh(&graph, recipe.seed);
         let mut session = engine.training(&graph, &weights, &options)?;
@@ -178,7 +179,11 @@ impl<'a> Training<'a> {
             let (header, tensors) = checkpoint::load(training.checkpoint())?;
             let header: Header = serde_json::from_value(header)
                 .map_err(|e| Error::Training(format!("the checkpoint is of another kind: {e}")))?;
-            let same = Recipe { steps: training.recipe.steps, decay_steps: training.recipe.decay_steps, ..header.recipe.clone() };
+            let same = Recipe {
+                steps: training.recipe.steps,
+                decay_steps: training.recipe.decay_steps,
+                ..header.recipe.clone()
+            };
             let falling = header.step > header.recipe.steps - header.recipe.decay_steps;
             if same != training.recipe || (falling && header.recipe != training.recipe) {
                 return Err(Error::Training(format!(
@@ -195,7 +200,11 @@ impl<'a> Training<'a> {
                 }
                 part
             };
-            session.restore(&TrainingState { weights: part("weights/"), slots: part("slots/"), step: header.step })?;
+            session.restore(&TrainingState {
+                weights: part("weights/"),
+                slots: part("slots/"),
+                step: header.step,
+            })?;
             training.session = session;
             training.average = part("average/");
             training.hard = header.hard;
@@ -244,9 +253,10 @@ impl<'a> Training<'a> {
                 targets.push(boxes);
             }
             let rate = self.recipe.rate_at(self.step);
-            let loss = self.session.step_with(&pictures, self.recipe.batch, rate, &mut |outputs, gradients| {
-                Ok(loss::loss(outputs, gradients, &targets, side, side))
-            })?;
+            let loss =
+                self.session.step_with(&pictures, self.recipe.batch, rate, &mut |outputs, gradients| {
+                    Ok(loss::loss(outputs, gradients, &targets, side, side))
+                })?;
             if !loss.is_finite() {
                 return Err(Error::Training(format!("the loss of step {} is no number", self.step)));
             }
@@ -286,7 +296,9 @@ impl<'a> Training<'a> {
     fn save(&self) -> Result<(), Error> {
         let state = self.session.state();
         let mut tensors = Weights::new();
-        for (prefix, part) in [("weights", &state.weights), ("slots", &state.slots), ("average", &self.average)] {
+        for (prefix, part) in
+            [("weights", &state.weights), ("slots", &state.slots), ("average", &self.average)]
+        {
             for (name, tensor) in part.iter() {
                 tensors.insert(format!("{prefix}/{name}"), tensor.clone());
             }

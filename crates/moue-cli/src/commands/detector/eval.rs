@@ -111,7 +111,8 @@ pub fn run(args: Args) -> Result {
         calibration: everything.calibration(),
     };
     if let Some(folder) = &args.report {
-        std::fs::create_dir_all(folder).map_err(|e| Failure::message(format!("{}: {e}", folder.display())))?;
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Failure::message(format!("{}: {e}", folder.display())))?;
         let curve = |name: &str, all: &Evaluation| {
             let at = all.at(threshold);
             DetectionCurve {
@@ -122,7 +123,9 @@ pub fn run(args: Args) -> Result {
         };
         let plot = DetectionPlot {
             title: format!("Faces found by {name}"),
-            subtitle: format!("held-out photos, faces of {smallest:.0} pixels and more; dots: threshold {threshold}"),
+            subtitle: format!(
+                "held-out photos, faces of {smallest:.0} pixels and more; dots: threshold {threshold}"
+            ),
             curves: vec![
                 curve("photos of one person", &portraits),
                 curve("street photos", &streets),
@@ -155,14 +158,19 @@ fn joined<const N: usize>(parts: [&Evaluation; N]) -> Evaluation {
 impl Report {
     fn to_text(&self) -> String {
         let mut text = format!("{}, scores from {}\n\n", self.detector, self.threshold);
-        let head = ["photos", "", "faces", "recall", "precision", "AP", "false", "recall from 20, 32, 64, 128 px"];
+        let head =
+            ["photos", "", "faces", "recall", "precision", "AP", "false", "recall from 20, 32, 64, 128 px"];
         let [a, b, c, d, e, f, g, h] = head;
         text.push_str(&format!("{a:<14}{b:>6}{c:>7}{d:>9}{e:>11}{f:>8}{g:>7}   {h}\n"));
         for set in &self.sets {
             let sizes: Vec<String> = set
                 .by_size
                 .iter()
-                .map(|&(_, faces, recall)| if faces == 0 { "-".to_owned() } else { format!("{} of {faces}", percent(recall)) })
+                .map(
+                    |&(_, faces, recall)| {
+                        if faces == 0 { "-".to_owned() } else { format!("{} of {faces}", percent(recall)) }
+                    },
+                )
                 .collect();
             text.push_str(&format!(
                 "{:<14}{:>6}{:>7}{:>9}{:>11}{:>8}{:>7}   {}\n",

@@ -58,8 +58,11 @@ pub fn run(args: Args) -> Result {
     let training = |path: PathBuf| -> Result<Vec<Photo>> {
         Ok(read_photos(&path)?.into_iter().filter(|photo| !photo.is_held_out()).collect())
     };
-    let (portraits, streets, backgrounds) =
-        (training(args.photos.portraits())?, training(args.photos.streets())?, training(args.photos.backgrounds())?);
+    let (portraits, streets, backgrounds) = (
+        training(args.photos.portraits())?,
+        training(args.photos.streets())?,
+        training(args.photos.backgrounds())?,
+    );
     let crops = crops(&args)?;
     console::say(format_args!(
         "{} portraits, {} street photos, {} photos without faces, {} crops",

@@ -135,7 +135,8 @@ impl Canvas {
     /// Mean and spread of the grey levels in a box, as far as it lies on the canvas.
     pub fn tone(&self, t: &Target) -> Option<[f32; 2]> {
         let range = |low: f32, extent: f32| {
-            (low.clamp(0.0, self.side as f32) as usize)..((low + extent).clamp(0.0, self.side as f32) as usize)
+            (low.clamp(0.0, self.side as f32) as usize)
+                ..((low + extent).clamp(0.0, self.side as f32) as usize)
         };
         let (columns, rows) = (range(t.x, t.width), range(t.y, t.height));
         let values = rows.flat_map(|row| {

@@ -59,7 +59,8 @@ fn lessons(targets: &[Target], height: usize, width: usize) -> Vec<Lesson> {
                     continue;
                 }
                 // Centre sampling (Tian et al. 2019): the middle of the box, at least the nearest cells.
-                let central = across <= (0.25 * t.width).max(0.7 * step) && down <= (0.22 * t.height).max(0.7 * step);
+                let central =
+                    across <= (0.25 * t.width).max(0.7 * step) && down <= (0.22 * t.height).max(0.7 * step);
                 let side = (t.width * t.height).sqrt();
                 if !central {
                     continue;
@@ -69,7 +70,8 @@ fn lessons(targets: &[Target], height: usize, width: usize) -> Vec<Lesson> {
                         smallest = side;
                         lesson = Lesson::Face([cx, cy, t.width, t.height]);
                     }
-                } else if (low / TOLERANCE..=high * TOLERANCE).contains(&side) && lesson == Lesson::Background {
+                } else if (low / TOLERANCE..=high * TOLERANCE).contains(&side) && lesson == Lesson::Background
+                {
                     lesson = Lesson::Ignore;
                 }
             }
@@ -156,10 +158,13 @@ fn distance_iou(a: [f32; 4], b: [f32; 4]) -> (f32, [f32; 4]) {
         let other = if axis == 0 { down } else { across };
         let other_side = if axis == 0 { a[3] } else { a[2] };
         let meet = shared > 0.0;
-        let shared_by =
-            [if meet && p[axis] > q[axis] { -other } else { 0.0 }, if meet && p[axis + 2] < q[axis + 2] { other } else { 0.0 }];
+        let shared_by = [
+            if meet && p[axis] > q[axis] { -other } else { 0.0 },
+            if meet && p[axis + 2] < q[axis + 2] { other } else { 0.0 },
+        ];
         let area_by = [-other_side, other_side];
-        let hull_by = [if p[axis] < q[axis] { -1.0 } else { 0.0 }, if p[axis + 2] > q[axis + 2] { 1.0 } else { 0.0 }];
+        let hull_by =
+            [if p[axis] < q[axis] { -1.0 } else { 0.0 }, if p[axis + 2] > q[axis + 2] { 1.0 } else { 0.0 }];
         let edge = [0, 1].map(|e| {
             let iou_by = (shared_by[e] * (union + shared) - shared * area_by[e]) / (union * union);
             let diagonal_by = 2.0 * hull[axis] * hull_by[e];
@@ -210,7 +215,8 @@ mod tests {
         for side in [8.0, 12.0, 20.0, 40.0, 75.0, 120.0, 250.0] {
             for shift in 0..16 {
                 let x = 120.0 + shift as f32;
-                let target = Target { x, y: 130.0 - x / 3.0, width: side * 0.85, height: side, ignore: false };
+                let target =
+                    Target { x, y: 130.0 - x / 3.0, width: side * 0.85, height: side, ignore: false };
                 let lessons = lessons(&[target], 288, 288);
                 let faces = lessons.iter().filter(|l| matches!(l, Lesson::Face(_))).count();
                 assert!(faces > 0, "{side} at {x}");

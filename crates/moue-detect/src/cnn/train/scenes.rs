@@ -58,7 +58,11 @@ fn labelled(photos: &[Photo]) -> Result<Vec<Labelled>, Error> {
             ignored: photo.boxes.iter().filter(|b| b.ignore).map(place).collect(),
         })
     });
-    Ok(all.collect::<Result<Vec<_>, moue_media::Error>>()?.into_iter().filter(|l| !l.faces.is_empty()).collect())
+    Ok(all
+        .collect::<Result<Vec<_>, moue_media::Error>>()?
+        .into_iter()
+        .filter(|l| !l.faces.is_empty())
+        .collect())
 }
 
 impl Album {
@@ -67,9 +71,15 @@ impl Album {
     ///
     /// # Errors
     /// [`Error::Training`] where there are no portraits or no backgrounds.
-    pub fn new(portraits: &[Photo], streets: &[Photo], backgrounds: &[Photo], crops: &[Grey]) -> Result<Self, Error> {
-        let pyramids =
-            |pictures: &mut dyn Iterator<Item = &Grey>| pictures.map(Pyramid::new).collect::<Result<Vec<_>, _>>();
+    pub fn new(
+        portraits: &[Photo],
+        streets: &[Photo],
+        backgrounds: &[Photo],
+        crops: &[Grey],
+    ) -> Result<Self, Error> {
+        let pyramids = |pictures: &mut dyn Iterator<Item = &Grey>| {
+            pictures.map(Pyramid::new).collect::<Result<Vec<_>, _>>()
+        };
         let album = Self {
             portraits: labelled(portraits)?,
             streets: labelled(streets)?,
@@ -148,7 +158,9 @@ impl Painter<'_> {
         let cover = (self.side() / source.width()).max(self.side() / source.height());
         let scale = cover * self.random.log_between(1.0, 2.5);
         let half = self.side() / 2.0 / scale;
-        let centre = |random: &mut Random, extent: f32| random.between(half.min(extent / 2.0), (extent - half).max(extent / 2.0));
+        let centre = |random: &mut Random, extent: f32| {
+            random.between(half.min(extent / 2.0), (extent - half).max(extent / 2.0))
+        };
         let (x, y) = (centre(&mut self.random, source.width()), centre(&mut self.random, source.height()));
         self.fill(source, [x, y], scale);
     }
@@ -244,7 +256,8 @@ impl Painter<'_> {
     fn crowd(&mut self) {
         self.background();
         let largest = self.side() * 0.9;
-        let count = 1 + self.random.below(4) + if self.random.chance(0.3) { self.random.below(12) } else { 0 };
+        let count =
+            1 + self.random.below(4) + if self.random.chance(0.3) { self.random.below(12) } else { 0 };
         // A crowd has faces of about one size, a mixed company has not.
         let common = self.random.chance(0.35).then(|| self.random.log_between(12.0, 60.0));
         let mut sizes: Vec<f32> = (0..count)
@@ -272,7 +285,8 @@ impl Painter<'_> {
         let lone = !album.crops.is_empty() && self.random.chance(0.18);
         let extent = self.side();
         let to = [self.random.between(-0.03, 1.03) * extent, self.random.between(-0.03, 1.03) * extent];
-        let angle = if self.random.chance(0.5) { 0.8 * self.random.bell() } else { 0.15 * self.random.bell() };
+        let angle =
+            if self.random.chance(0.5) { 0.8 * self.random.bell() } else { 0.15 * self.random.bell() };
         let (source, from, ignored): (&Pyramid, [f32; 4], &[[f32; 4]]) = if lone {
             (&album.crops[self.random.below(album.crops.len())], FER_BOX, &[])
         } else {
@@ -293,8 +307,12 @@ impl Painter<'_> {
         };
         let face = placement.place(from, false);
         let reach = [mask.reach[0].min(2.6), mask.reach[1].min(1.6), mask.reach[2].min(2.0)];
-        let covered = placement.place([from[0], from[1], from[2] * reach[0], from[3] * (reach[1] + reach[2]) / 2.0], false);
-        if self.targets.iter().any(|t| shared(t, &covered) > 0.3 * t.width * t.height || shared(t, &face) > 0.2 * face.width * face.height) {
+        let covered = placement
+            .place([from[0], from[1], from[2] * reach[0], from[3] * (reach[1] + reach[2]) / 2.0], false);
+        if self.targets.iter().any(|t| {
+            shared(t, &covered) > 0.3 * t.width * t.height
+                || shared(t, &face) > 0.2 * face.width * face.height
+        }) {
             return false;
         }
         let placement = self.toned(source, placement, &face);
@@ -317,7 +335,11 @@ impl Painter<'_> {
         let r = &mut self.random;
         if lone {
             return if r.chance(0.6) {
-                Mask { reach: [r.between(1.0, 1.2), r.between(0.85, 0.95), r.between(0.85, 0.93)], power: r.between(2.2, 5.0), feather: r.between(0.05, 0.3) }
+                Mask {
+                    reach: [r.between(1.0, 1.2), r.between(0.85, 0.95), r.between(0.85, 0.93)],
+                    power: r.between(2.2, 5.0),
+                    feather: r.between(0.05, 0.3),
+                }
             } else {
                 Mask { reach: [1.24, 0.97, 0.93], power: 20.0, feather: 0.0 }
             };
@@ -343,7 +365,10 @@ impl Painter<'_> {
         let mut own = Canvas::new(24);
         let middle = 12.0;
         let scale = 24.0 / (placement.from[2] * placement.from[3]).sqrt();
-        own.paste(source, &Placement { to: [middle, middle], scale, stretch: 1.0, angle: 0.0, mask: WHOLE, ..placement });
+        own.paste(
+            source,
+            &Placement { to: [middle, middle], scale, stretch: 1.0, angle: 0.0, mask: WHOLE, ..placement },
+        );
         let Some([mean, _]) = spread(own.pixels.iter().copied()) else { return placement };
         let pull = self.random.between(0.0, 0.7);
         let gain = self.random.between(0.65, 1.2);
@@ -397,7 +422,8 @@ impl Painter<'_> {
         let r = &mut self.random;
         let (width, height) = (face.width * r.between(0.3, 1.1), face.height * r.between(0.15, 0.4));
         let across = face.x + face.width * r.between(-0.1, 1.1);
-        let down = face.y + face.height * if r.chance(0.7) { r.between(0.62, 1.0) } else { r.between(0.0, 0.2) };
+        let down =
+            face.y + face.height * if r.chance(0.7) { r.between(0.62, 1.0) } else { r.between(0.0, 0.2) };
         let scale = r.log_between(0.3, 1.0);
         let placement = Placement {
             from: [
@@ -434,8 +460,7 @@ impl Painter<'_> {
             [0.0, 0.0]
         };
         let side = self.canvas.side;
-        let table: Vec<f32> =
-            (0..=255).map(|v| 255.0 * (v as f32 / 255.0).powf(gamma)).collect();
+        let table: Vec<f32> = (0..=255).map(|v| 255.0 * (v as f32 / 255.0).powf(gamma)).collect();
         let mut state = (self.random.unit() * 1e9) as u32 | 1;
         for (i, value) in self.canvas.pixels.iter_mut().enumerate() {
             let (x, y) = ((i % side) as f32 / side as f32 - 0.5, (i / side) as f32 / side as f32 - 0.5);
