@@ -215,19 +215,23 @@ impl<T: Test> Program<T> {
                 }
             }
             Shape::Ordered => {
+                // Children stand after their parents, so a vote is always written before it is read.
+                let mut votes = [[0.0_f32; LANES]; MAX_NODES];
                 for tree in &self.trees[stage.first..stage.end] {
                     let nodes = &self.nodes[tree.node..tree.end];
-                    let mut votes = [[0.0_f32; LANES]; MAX_NODES];
-                    // From the last node to the root: the votes of children are known before they are asked for.
                     for (i, node) in nodes.iter().enumerate().rev() {
                         let left = node.test.go_left(block);
-                        let side = |next: i32, value: f32, votes: &[[f32; LANES]; MAX_NODES]| match next {
-                            1.. => votes[next as usize % MAX_NODES],
-                            _ => [value; LANES],
+                        let [a, b] = node.values.map(|value| [value; LANES]);
+                        let vote = match (node.left, node.right) {
+                            (1.., 1..) => {
+                                let sides = [node.left, node.right].map(|next| next as usize % MAX_NODES);
+                                S::choose(&left, &votes[sides[0]], &votes[sides[1]])
+                            }
+                            (1.., _) => S::choose(&left, &votes[node.left as usize % MAX_NODES], &b),
+                            (_, 1..) => S::choose(&left, &a, &votes[node.right as usize % MAX_NODES]),
+                            _ => S::choose(&left, &a, &b),
                         };
-                        let a = side(node.left, node.values[0], &votes);
-                        let b = side(node.right, node.values[1], &votes);
-                        votes[i] = S::choose(&left, &a, &b);
+                        votes[i % MAX_NODES] = vote;
                     }
                     S::add(&votes[0], &mut sums);
                 }
