@@ -66,6 +66,14 @@ impl Evaluation {
         Ok(all)
     }
 
+    /// Takes in what another detection of the same detector over other photos gave.
+    pub fn extend(&mut self, other: Self) {
+        self.judged.extend(other.judged);
+        self.judged.sort_by(|a, b| b.score.total_cmp(&a.score));
+        self.faces.extend(other.faces);
+        self.photos += other.photos;
+    }
+
     fn judge(&mut self, mut found: Vec<Detection>, boxes: &[LabelledBox], smallest: f32) {
         let side = |b: &LabelledBox| (b.width * b.height).sqrt();
         let wanted = |b: &LabelledBox| !b.ignore && side(b) >= smallest;

@@ -41,6 +41,21 @@ pub struct Detection {
     pub turn: u8,
 }
 
+impl Detection {
+    /// The same face on the picture turned clockwise by so many quarters; `width` and `height` are those of the picture
+    /// before.
+    pub fn turned(self, quarters: u8, width: f32, height: f32) -> Self {
+        let Self { x, y, width: w, height: h, .. } = self;
+        let turn = (self.turn + quarters) % 4;
+        match quarters % 4 {
+            0 => self,
+            1 => Self { x: height - y - h, y: x, width: h, height: w, turn, ..self },
+            2 => Self { x: width - x - w, y: height - y - h, turn, ..self },
+            _ => Self { x: y, y: width - x - w, width: h, height: w, turn, ..self },
+        }
+    }
+}
+
 /// Finds faces.
 ///
 /// A detector may keep buffers from one picture for the next, so it is used by one thread at a time

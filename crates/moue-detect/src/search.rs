@@ -69,7 +69,7 @@ impl Searcher {
             for turn in 1..4_u8 {
                 let turned = picture.turned(turn);
                 for face in self.detector.detect(&turned)? {
-                    let face = turned_back(face, turn, picture.width() as f32, picture.height() as f32);
+                    let face = face.turned(4 - turn, turned.width() as f32, turned.height() as f32);
                     // Upright comes first: a face seen twice is likelier to be as people hold their heads.
                     let known = faces.iter_mut().find(|other| overlap(other, &face) >= SAME_FACE);
                     match known {
@@ -84,19 +84,6 @@ impl Searcher {
             }
         }
         Ok(faces)
-    }
-}
-
-/// A face of a picture that was turned clockwise by quarters, on the picture as it was. `width` and `height` are those
-/// of the picture as it was.
-fn turned_back(face: Detection, turn: u8, width: f32, height: f32) -> Detection {
-    let Detection { x, y, width: w, height: h, .. } = face;
-    // Turning the picture clockwise puts a face upright that had been turned counter-clockwise, by as much.
-    match turn % 4 {
-        0 => face,
-        1 => Detection { x: y, y: height - x - w, width: h, height: w, turn: 3, ..face },
-        2 => Detection { x: width - x - w, y: height - y - h, turn: 2, ..face },
-        _ => Detection { x: width - y - h, y: x, width: h, height: w, turn: 1, ..face },
     }
 }
 

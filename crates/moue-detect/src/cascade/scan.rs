@@ -37,16 +37,6 @@ pub struct Found {
     pub neighbours: u32,
 }
 
-impl Found {
-    /// The support of the hits as a number between 0 and 1: `n / (n + 8)` for `n` hits, so 4 hits give a
-    /// third, 8 a half, 24 three quarters. It grows with `n` and says nothing else: the scale
-    /// factor and the smallest size decide how many hits a face gets.
-    pub fn score(&self) -> f32 {
-        let hits = self.neighbours as f32;
-        hits / (hits + 8.0)
-    }
-}
-
 /// A cascade with the buffers that a scan needs.
 pub struct Scanner {
     cascade: Arc<Cascade>,

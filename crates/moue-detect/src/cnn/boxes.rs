@@ -9,14 +9,22 @@ const MAX_LOG: f32 = 4.0;
 /// Overlap (intersection over union) from which two boxes are the same face.
 const SAME_FACE: f32 = 0.4;
 
-/// The boxes of cells whose score reaches `threshold`, in pixels of the network's input.
-pub(super) fn decode(values: &[f32], height: usize, width: usize, threshold: f32) -> Vec<Detection> {
-    let least = logit(threshold);
+/// The boxes of cells whose score reaches `threshold`, in pixels of the network's input. `calibration` is slope and shift
+/// from a cell's logit to that of its score.
+pub(super) fn decode(
+    values: &[f32],
+    height: usize,
+    width: usize,
+    calibration: [f32; 2],
+    threshold: f32,
+) -> Vec<Detection> {
+    let [slope, shift] = calibration;
+    let least = (logit(threshold) - shift) / slope;
     let mut found = Vec::new();
     for (value, (stride, column, row)) in values.chunks_exact(VALUES).zip(cells(height, width)) {
         if value[0] >= least {
             let [x, y, w, h] = geometry(value, stride, column, row);
-            let score = 1.0 / (1.0 + (-value[0]).exp());
+            let score = 1.0 / (1.0 + (-(slope * value[0] + shift)).exp());
             found.push(Detection { x: x - w / 2.0, y: y - h / 2.0, width: w, height: h, score, turn: 0 });
         }
     }
@@ -109,7 +117,7 @@ mod tests {
         assert!((w - 96.0).abs() < 1e-3 && (h - 48.0).abs() < 1e-4);
         let mut values = vec![-20.0; cells(32, 64).count() * VALUES];
         values[..VALUES].copy_from_slice(&[0.0, 0.0, 0.0, 0.0, 0.0]);
-        let found = decode(&values, 32, 64, 0.4);
+        let found = decode(&values, 32, 64, [1.0, 0.0], 0.4);
         assert_eq!(found, [Detection { x: -8.0, y: -8.0, width: 24.0, height: 24.0, score: 0.5, turn: 0 }]);
     }
 }

@@ -332,7 +332,7 @@ impl<'a> Training<'a> {
             }
             pack(&grey, SIDE, SIDE, &mut input);
             session.logits(&input, 1, &mut values)?;
-            for face in boxes::merge(boxes::decode(&values, SIDE, SIDE, HARD_SCORE)) {
+            for face in boxes::merge(boxes::decode(&values, SIDE, SIDE, [1.0, 0.0], HARD_SCORE)) {
                 let centre = [face.x + face.width / 2.0, face.y + face.height / 2.0].map(|v| v / scale);
                 found.push(HardNegative { background, centre, scale });
             }

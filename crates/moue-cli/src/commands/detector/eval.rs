@@ -146,12 +146,7 @@ pub fn run(args: Args) -> Result {
 
 fn joined<const N: usize>(parts: [&Evaluation; N]) -> Evaluation {
     let mut all = Evaluation::default();
-    for part in parts {
-        all.judged.extend(&part.judged);
-        all.faces.extend(&part.faces);
-        all.photos += part.photos;
-    }
-    all.judged.sort_by(|a, b| b.score.total_cmp(&a.score));
+    parts.into_iter().for_each(|part| all.extend(part.clone()));
     all
 }
 
