@@ -32,6 +32,13 @@ cargo test --workspace --locked
 say "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --no-deps --locked --quiet
 
+say "the tables of the benchmarks"
+if command -v python3 >/dev/null; then
+    python3 -m unittest discover --quiet --start-directory bench
+else
+    skip "the tables of the benchmarks: python3 is not there"
+fi
+
 if ! $quick; then
     say "the same boxes as OpenCV"
     python=target/parity-venv/bin/python

@@ -4,11 +4,13 @@ pub(crate) mod activation;
 pub(crate) mod batch_norm;
 pub(crate) mod conv;
 pub(crate) mod depthwise;
+pub(crate) mod depthwise_rows;
 pub(crate) mod layout;
 pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod optimizer;
 pub(crate) mod pooling;
+pub(crate) mod product;
 #[cfg(test)]
 mod reference;
 

@@ -4,11 +4,14 @@
 //! number of threads, and partial sums are added in a fixed order: results are the same bits
 //! whatever the number of threads.
 
+mod aligned;
 mod inference;
 mod kernels;
 mod lowering;
+pub mod peak;
 mod pool;
 mod simd;
+mod team;
 mod training;
 
 pub use simd::Level;

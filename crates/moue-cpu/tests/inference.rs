@@ -4,7 +4,7 @@
 
 use moue_cpu::CpuEngine;
 use moue_graph::engine::{Engine, InferenceOptions, Optimizer, TrainingOptions};
-use moue_graph::{Head, Tensor, Weights, attach_head, backbones};
+use moue_graph::{Activation, Head, Op, Padding, Tensor, Weights, attach_head, backbones};
 
 fn network(side: usize) -> (moue_graph::Graph, Weights) {
     let graph =
@@ -85,4 +85,109 @@ fn wrong_lengths_are_errors() {
     assert!(session.logits(&x[..100], 1, &mut out[..7]).is_err(), "a part of a picture");
     assert!(session.logits(&x[..32 * 32 * 3], 1, &mut out[..6]).is_err(), "too few logits");
     assert!(CpuEngine.inference(&graph, &weights, &InferenceOptions { max_batch: 0, threads: 1 }).is_err());
+}
+
+/// A small graph of random convolutions, depthwise ones, sums and activations: whatever a plan may fuse,
+/// and whatever it must not.
+fn random_graph(seed: usize) -> (moue_graph::Graph, Weights) {
+    let mut state = seed as u64 * 2 + 1;
+    let mut below = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    let mut b = moue_graph::Graph::builder("random");
+    let shape = vec![5 + below(30), 5 + below(30), 1 + below(5)];
+    let mut at = b.add("in", Op::InputLayer { shape }, &[]).unwrap();
+    let mut feature_maps = vec![at];
+    for i in 0..10 {
+        // Now and then an older layer is read again, so that some have several readers.
+        let from = if below(4) == 0 { feature_maps[below(feature_maps.len())] } else { at };
+        let shape = b.shape(from).clone();
+        let small = shape[0].min(shape[1]);
+        let kernel_size = [(1 + below(3)).min(small), (1 + below(3)).min(small)];
+        let strides = if small > 6 { [1 + below(2), 1 + below(2)] } else { [1, 1] };
+        let padding = [Padding::Same, Padding::Valid][below(2)];
+        let use_bias = below(2) == 0;
+        at = match below(7) {
+            0 | 1 => {
+                let filters = [4, 16, 24, 37, 70][below(5)];
+                let activation = [Activation::Linear, Activation::Relu][below(2)];
+                let op = Op::Conv2D {
+                    filters,
+                    kernel_size: [1, 1],
+                    strides: [1, 1],
+                    padding,
+                    use_bias,
+                    activation,
+                };
+                b.add(format!("pointwise{i}"), op, &[from]).unwrap()
+            }
+            2 => {
+                let filters = [3, 8, 20, 48][below(4)];
+                let activation = [Activation::Linear, Activation::Relu6][below(2)];
+                let op = Op::Conv2D { filters, kernel_size, strides, padding, use_bias, activation };
+                b.add(format!("conv{i}"), op, &[from]).unwrap()
+            }
+            3 | 4 => {
+                let kernel_size = if small >= 3 { [3, 3] } else { kernel_size };
+                let op = Op::DepthwiseConv2D { kernel_size, strides, padding, use_bias };
+                b.add(format!("depthwise{i}"), op, &[from]).unwrap()
+            }
+            5 => {
+                let same: Vec<usize> =
+                    feature_maps.iter().copied().filter(|&f| *b.shape(f) == shape && f != from).collect();
+                match same.first() {
+                    Some(&other) => b.add(format!("add{i}"), Op::Add, &[from, other]).unwrap(),
+                    None => {
+                        let filters = shape[2];
+                        let (kernel_size, strides) = ([1, 1], [1, 1]);
+                        let activation = Activation::Linear;
+                        let op = Op::Conv2D { filters, kernel_size, strides, padding, use_bias, activation };
+                        let branch = b.add(format!("branch{i}"), op, &[from]).unwrap();
+                        b.add(format!("sum{i}"), Op::Add, &[branch, from]).unwrap()
+                    }
+                }
+            }
+            _ => {
+                let op = Op::BatchNormalization { epsilon: 1e-3, momentum: 0.9 };
+                b.add(format!("norm{i}"), op, &[from]).unwrap()
+            }
+        };
+        if below(3) == 0 {
+            let function = [Activation::Relu, Activation::Relu6][below(2)];
+            at = b.add(format!("activation{i}"), Op::Activation { function }, &[at]).unwrap();
+        }
+        feature_maps.push(at);
+    }
+    let pooled = b.add("pool", Op::GlobalAveragePooling2D, &[at]).unwrap();
+    let dense = Op::Dense { units: 5, use_bias: true, activation: Activation::Linear };
+    b.add("logits", dense, &[pooled]).unwrap();
+    let graph = b.finish().unwrap();
+    let weights = Weights::initialise(&graph, seed as u64);
+    (graph, weights)
+}
+
+#[test]
+fn plans_of_random_graphs_give_the_logits_of_the_unfused_network() {
+    for seed in 0..150 {
+        let (graph, weights) = random_graph(seed);
+        let (count, one) = (1 + seed % 6, graph.input_shape().iter().product::<usize>());
+        let x: Vec<f32> = (0..count * one).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.3).collect();
+        let options =
+            TrainingOptions { max_batch: count, threads: 1, optimizer: Optimizer::default(), seed: 0 };
+        let mut plain = vec![0.0; count * 5];
+        CpuEngine.training(&graph, &weights, &options).unwrap().logits(&x, count, &mut plain).unwrap();
+        let spread = plain.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        let mut first: Option<Vec<f32>> = None;
+        for threads in [1, 2, 5] {
+            let options = InferenceOptions { max_batch: count + seed % 2, threads };
+            let mut session = CpuEngine.inference(&graph, &weights, &options).unwrap();
+            let mut planned = vec![0.0; count * 5];
+            session.logits(&x, count, &mut planned).unwrap();
+            for (a, b) in plain.iter().zip(&planned) {
+                assert!((a - b).abs() <= 3e-5 * (1.0 + spread), "graph {seed}: {a} and {b}, {graph:#?}");
+            }
+            assert_eq!(*first.get_or_insert_with(|| planned.clone()), planned, "graph {seed}");
+        }
+    }
 }

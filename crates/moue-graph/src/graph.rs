@@ -111,6 +111,18 @@ impl Graph {
         })
     }
 
+    /// Multiplications (each with its addition) that one picture takes through the convolutions and dense layers; what
+    /// normalisation, activations and pooling add to them is left out, as usual.
+    pub fn multiply_adds(&self) -> u64 {
+        let of = |layer: &Layer| {
+            let input =
+                layer.inputs.first().map_or(0, |&i| self.layers[i].shape.last().copied().unwrap_or(0));
+            let outputs: usize = layer.shape.iter().product();
+            outputs as u64 * layer.op.taps(input) as u64
+        };
+        self.layers.iter().map(of).sum()
+    }
+
     /// Freezes or thaws every layer for which `select` holds.
     pub fn set_trainable(&mut self, trainable: bool, mut select: impl FnMut(LayerId, &Layer) -> bool) {
         for (id, layer) in self.layers.iter_mut().enumerate() {

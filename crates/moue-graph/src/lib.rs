@@ -15,6 +15,7 @@ mod graph;
 mod head;
 mod model;
 mod op;
+pub mod pages;
 mod summary;
 mod tensor_file;
 mod weights;

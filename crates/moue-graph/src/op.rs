@@ -237,6 +237,17 @@ impl Op {
         }
     }
 
+    /// Products summed for one output value, with this many input channels; 0 for what is no convolution and no
+    /// dense layer.
+    pub(crate) fn taps(&self, channels: usize) -> usize {
+        match self {
+            Self::Conv2D { kernel_size: [h, w], .. } => h * w * channels,
+            Self::DepthwiseConv2D { kernel_size: [h, w], .. } => h * w,
+            Self::Dense { .. } => channels,
+            _ => 0,
+        }
+    }
+
     /// Names and shapes of the operation's parameters for an input of this shape, in Keras' order;
     /// `true` marks those that gradient descent changes (moving statistics are not).
     pub fn parameters(&self, input: &Shape) -> Vec<(&'static str, Shape, bool)> {

@@ -8,6 +8,7 @@
 
 mod atomic;
 mod foreign;
+mod values;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result, Tensor, Weights};
+use crate::{Error, Result, Weights};
 
 pub(crate) use atomic::write_atomically;
 
@@ -122,7 +123,7 @@ pub(crate) fn encode(
     }
     let mut tensors = BTreeMap::new();
     for (name, tensor) in weights.iter() {
-        tensors.insert(name, store(name, tensor, precision)?);
+        tensors.insert(name, values::store(name, tensor, precision)?);
     }
     let json = |e: serde_json::Error| Error::Parameter(format!("the {} cannot be written: {e}", kind.name()));
     let content = serde_json::value::to_raw_value(content).map_err(json)?;
@@ -176,17 +177,16 @@ pub(crate) fn decode(kind: Kind, bytes: &[u8], name: &Path) -> Result<(String, W
         let data = Cow::Borrowed(view.data());
         tensors.insert(name.as_str(), Stored { dtype: view.dtype(), shape: view.shape(), data });
     }
-    if checksum(kind, envelope.content.get(), &tensors) != envelope.checksum {
+    let content = envelope.content.get();
+    // Each takes milliseconds, which is what starting the program waits for.
+    let (sum, weights) = side_by_side(|| checksum(kind, content, &tensors), || values::restore(&tensors));
+    if sum != envelope.checksum {
         return Err(refuse(
             "its content does not match its checksum: the file was damaged or edited after it was written"
                 .into(),
         ));
     }
-    let mut weights = Weights::new();
-    for (name, stored) in tensors {
-        weights.insert(name, restore(name, &stored).map_err(refuse)?);
-    }
-    Ok((envelope.content.get().to_owned(), weights))
+    Ok((content.to_owned(), weights.map_err(refuse)?))
 }
 
 /// All bytes of a file, refused where it is empty or too large before memory is taken.
@@ -286,38 +286,12 @@ fn checksum(kind: Kind, content: &str, tensors: &BTreeMap<&str, Stored<'_>>) -> 
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn store<'a>(name: &str, tensor: &'a Tensor, precision: Precision) -> Result<Stored<'a>> {
-    if let Some(value) = tensor.data().iter().find(|v| !v.is_finite()) {
-        return Err(Error::Weights(format!("{name} holds {value}, which no file may hold")));
-    }
-    let (dtype, data) = if precision == Precision::F16 && tensor.shape().len() >= 2 {
-        let mut data = Vec::with_capacity(2 * tensor.data().len());
-        for &value in tensor.data() {
-            let half = half::f16::from_f32(value);
-            if !half.is_finite() {
-                return Err(Error::Weights(format!(
-                    "{name} holds {value}, beyond the range of F16; save as F32"
-                )));
-            }
-            data.extend(half.to_le_bytes());
-        }
-        (Dtype::F16, data)
-    } else {
-        (Dtype::F32, tensor.data().iter().flat_map(|v| v.to_le_bytes()).collect())
-    };
-    Ok(Stored { dtype, shape: tensor.shape(), data: Cow::Owned(data) })
-}
-
-fn restore(name: &str, stored: &Stored<'_>) -> Result<Tensor, String> {
-    let data: Vec<f32> = match stored.dtype {
-        Dtype::F32 => stored.data.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-        Dtype::F16 => {
-            stored.data.as_chunks().0.iter().map(|&b| half::f16::from_le_bytes(b).to_f32()).collect()
-        }
-        other => return Err(format!("tensor {name} has the type {other}, expected F32 or F16")),
-    };
-    if let Some(value) = data.iter().find(|v| !v.is_finite()) {
-        return Err(format!("tensor {name} holds {value}, expected finite values"));
-    }
-    Tensor::new(stored.shape.to_vec(), data).map_err(|e| format!("tensor {name}: {e}"))
+/// Both results; `first` runs on another thread where one can be started.
+fn side_by_side<A: Send, B>(first: impl Fn() -> A + Sync, second: impl FnOnce() -> B) -> (A, B) {
+    let (a, b) = std::thread::scope(|scope| {
+        let other = std::thread::Builder::new().spawn_scoped(scope, &first);
+        let b = second();
+        (other.ok().and_then(|thread| thread.join().ok()), b)
+    });
+    (a.unwrap_or_else(first), b)
 }

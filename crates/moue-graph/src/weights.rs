@@ -1,32 +1,44 @@
 //! Parameter values by name.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use crate::graph::Graph;
 use crate::op::Op;
 use crate::{Error, Result};
 
-/// A dense tensor of f32, row-major.
-#[derive(Clone, Debug, PartialEq)]
+/// A dense tensor of f32, row-major. A clone shares the values until one of the two changes them.
+#[derive(Clone)]
 pub struct Tensor {
     shape: Vec<usize>,
-    data: Vec<f32>,
+    /// Tensors of one file lie side by side in one block.
+    block: Arc<Vec<f32>>,
+    part: Range<usize>,
 }
 
 impl Tensor {
     /// Takes over values; an error where their number does not fit the shape.
     pub fn new(shape: Vec<usize>, data: Vec<f32>) -> Result<Self> {
-        if shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side)) == Some(data.len()) {
-            Ok(Self { shape, data })
+        let part = 0..data.len();
+        Self::part_of(shape, &Arc::new(data), part)
+    }
+
+    /// Shares a part of a block; an error where the block does not have it or its size does not fit the shape.
+    pub(crate) fn part_of(shape: Vec<usize>, block: &Arc<Vec<f32>>, part: Range<usize>) -> Result<Self> {
+        let count = block.get(part.clone()).map_or(0, <[f32]>::len);
+        if shape.iter().try_fold(1usize, |n, &side| n.checked_mul(side)) == Some(count) {
+            Ok(Self { shape, block: Arc::clone(block), part })
         } else {
-            Err(Error::Weights(format!("{} values do not fill the shape {shape:?}", data.len())))
+            Err(Error::Weights(format!("{count} values do not fill the shape {shape:?}")))
         }
     }
 
     /// All values equal.
     pub fn filled(shape: Vec<usize>, value: f32) -> Self {
         let n = shape.iter().product();
-        Self { shape, data: vec![value; n] }
+        Self { shape, block: Arc::new(vec![value; n]), part: 0..n }
     }
 
     /// Sides, outermost first.
@@ -36,13 +48,43 @@ impl Tensor {
 
     /// Values, row-major.
     pub fn data(&self) -> &[f32] {
-        &self.data
+        &self.block[self.part.clone()]
     }
 
     /// Values, to change.
     pub fn data_mut(&mut self) -> &mut [f32] {
-        &mut self.data
+        if Arc::strong_count(&self.block) > 1 {
+            *self = Self {
+                shape: std::mem::take(&mut self.shape),
+                block: Arc::new(self.data().to_vec()),
+                part: 0..self.part.len(),
+            };
+        }
+        &mut Arc::make_mut(&mut self.block)[self.part.clone()]
     }
+
+    /// Whether all values are numbers, and none infinite.
+    pub(crate) fn is_finite(&self) -> bool {
+        all_finite(self.data())
+    }
+}
+
+impl PartialEq for Tensor {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape == other.shape && self.data() == other.data()
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tensor").field("shape", &self.shape).field("data", &self.data()).finish()
+    }
+}
+
+/// Whether all values are numbers, and none infinite. Looking at a piece without stopping at its first bad value is
+/// what the compiler makes wide instructions of.
+pub(crate) fn all_finite(values: &[f32]) -> bool {
+    values.chunks(1024).all(|piece| piece.iter().fold(true, |good, v| good & v.is_finite()))
 }
 
 /// All parameters of a network by `layer/parameter`, in sorted order.
@@ -70,10 +112,11 @@ impl Weights {
     /// The values of that name; an error that names it where there is none or its size differs.
     pub fn values(&self, name: &str, count: usize) -> Result<&[f32]> {
         let tensor = self.get(name).ok_or_else(|| Error::Weights(format!("{name} is missing")))?;
-        if tensor.data.len() != count {
-            return Err(Error::Weights(format!("{name} has {} values, not {count}", tensor.data.len())));
+        let data = tensor.data();
+        if data.len() != count {
+            return Err(Error::Weights(format!("{name} has {} values, not {count}", data.len())));
         }
-        Ok(&tensor.data)
+        Ok(data)
     }
 
     /// All tensors, sorted by name.
@@ -105,7 +148,8 @@ impl Weights {
                     let mut random = NameHash::new(seed, &spec.name);
                     let n = spec.shape.iter().product();
                     let data = (0..n).map(|_| ((random.unit() * 2.0 - 1.0) * limit) as f32).collect();
-                    Tensor { shape: spec.shape, data }
+                    let part = 0..n;
+                    Tensor { shape: spec.shape, block: Arc::new(data), part }
                 }
                 _ => Tensor::filled(spec.shape, 0.0),
             };
@@ -125,7 +169,7 @@ impl Weights {
                         "{name} has the shape {got:?}, the graph needs {want:?}"
                     )));
                 }
-                Some(t) if t.data.iter().any(|v| !v.is_finite()) => {
+                Some(t) if !t.is_finite() => {
                     return Err(Error::Weights(format!("{} holds values that are not finite", spec.name)));
                 }
                 Some(_) => {}

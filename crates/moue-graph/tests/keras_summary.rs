@@ -44,6 +44,14 @@ fn counts_the_parameters_of_the_reference_network() {
 }
 
 #[test]
+fn counts_the_multiplications_of_the_reference_network() {
+    // The 300,774,272 that torchvision states for its mobilenet_v2 (1000 classes on 1280 features, no hidden layers),
+    // with our head in the place of its classifier.
+    let head = 1280 * 128 + 128 * 64 + 64 * 7;
+    assert_eq!(reference_network().multiply_adds(), 300_774_272 - 1280 * 1000 + head);
+}
+
+#[test]
 fn layers_are_those_of_keras_in_its_order() {
     let graph = reference_network();
     let facts = facts();

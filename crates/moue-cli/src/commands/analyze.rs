@@ -154,15 +154,15 @@ impl Job {
                 return Ok(());
             }
         };
+        // Who reads JSON waits for the answer, which does not depend on the picture.
+        if self.json {
+            console::print_json(&record)?;
+        }
         let written = self.write_picture(path, &mut picture, &record);
         if let Some(csv) = &mut self.csv {
             csv.write(&record)?;
         }
-        if self.json {
-            console::print_json(&record)
-        } else {
-            console::print(table::table(&record, written.as_deref()))
-        }
+        if self.json { Ok(()) } else { console::print(table::table(&record, written.as_deref())) }
     }
 
     /// The name of the picture with frames, if one is wanted and could be written.

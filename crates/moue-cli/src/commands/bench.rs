@@ -1,6 +1,7 @@
 //! `moue bench`: how long things take on this machine.
 
 mod detect;
+mod floor;
 mod infer;
 mod timing;
 mod train;

@@ -90,16 +90,17 @@ fn check_targets(args: &Args, options: &FitOptions) -> Result<()> {
         return Err(Failure::usage(format!("--out {} is a folder, not a file", args.out.display())));
     }
     if args.force {
-        return recipe::remove_run(options);
+        recipe::remove_run(options)?;
     }
-    if !args.resume {
-        let taken = [options.last(), options.best(), args.out.clone()].into_iter().find(|p| p.exists());
-        if let Some(taken) = taken {
-            return Err(Failure::message(format!(
-                "{} is there already: --resume goes on with that training, --force replaces it, --out and --run name another place",
-                taken.display()
-            )));
-        }
+    if args.force || args.resume {
+        return recipe::remove_leftovers(options);
+    }
+    let taken = [options.last(), options.best(), args.out.clone()].into_iter().find(|p| p.exists());
+    if let Some(taken) = taken {
+        return Err(Failure::message(format!(
+            "{} is there already: --resume goes on with that training, --force replaces it, --out and --run name another place",
+            taken.display()
+        )));
     }
     Ok(())
 }

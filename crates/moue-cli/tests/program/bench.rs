@@ -27,6 +27,11 @@ fn inference_and_training_are_measured() {
         let arguments = [&["bench", command, "--batch", "3"][..], &small[..]].concat();
         let report = moue(folder.path(), &[&arguments[..], &["--json"][..]].concat()).done().json();
         positive(&report, &TIMES);
+        positive(&report, &["multiply_adds", "peak_gflops", "floor_ms"]);
+        assert!(matches!(report["level"].as_str(), Some("portable" | "avx2" | "avx512")), "{report}");
+        if cfg!(target_os = "linux") {
+            positive(&report, &["peak_memory_mb"]);
+        }
         assert_eq!(report["batch"], 3);
         assert_eq!(report["threads"], 2);
         if cfg!(unix) {

@@ -142,9 +142,10 @@ fn killed_and_resumed_the_model_is_the_same() {
         text.lines().map(figures).collect()
     };
     assert_eq!(history("killed.run"), history("whole.run"));
-    let leftovers = fs::read_dir(folder.path().join("killed.run")).unwrap();
-    let hidden = leftovers.filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
-    assert_eq!(hidden.count(), 0);
+    let files = fs::read_dir(folder.path().join("killed.run")).unwrap();
+    let names = files.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let leftovers: Vec<String> = names.filter(|name| name.starts_with('.')).collect();
+    assert!(leftovers.is_empty(), "{leftovers:?}, killed at {moments:?}");
 }
 
 /// The same seed gives the same file, whatever the number of threads.

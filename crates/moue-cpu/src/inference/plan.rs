@@ -1,278 +1,282 @@
-//! What an inference session does, step by step, and which buffer each step writes.
+//! What an inference session does, step by step, and where in the arena each step writes.
+
+use std::ops::Range;
 
 use moue_graph::{ParameterSpec, Result, Weights};
 
+use super::depthwise::Depthwise;
+use super::works::{Work, Works};
+use crate::Level;
+use crate::aligned::LINE;
 use crate::kernels::Window;
-use crate::kernels::activation::bounds;
-use crate::lowering::{Kind, Lowered, NodeId};
+use crate::kernels::product::{Convolution, Panels};
+use crate::lowering::{Lowered, NodeId};
 
-/// The arithmetic of a step with its constants.
-pub(super) enum Work {
-    Pad {
-        window: Window,
-    },
-    Conv {
-        window: Window,
-        kernel: Vec<f32>,
-        bias: Vec<f32>,
-        bounds: (f32, f32),
-    },
-    Depthwise {
-        window: Window,
-        kernel: Vec<f32>,
-        bias: Vec<f32>,
-        bounds: (f32, f32),
-    },
-    Affine {
-        scale: Vec<f32>,
-        shift: Vec<f32>,
-        bounds: (f32, f32),
-    },
-    Clamp {
-        bounds: (f32, f32),
-    },
-    Add,
-    /// Rows of these lengths side by side.
-    Concatenate {
-        parts: Vec<usize>,
-    },
-    /// Rows of `row` values and pixels of `channels`, repeated down and across.
-    Upsample {
-        row: usize,
-        channels: usize,
-        size: [usize; 2],
-    },
-    Pool {
-        input: usize,
-    },
-    Dense {
-        kernel: Vec<f32>,
-        bias: Vec<f32>,
-        bounds: (f32, f32),
-    },
+/// Pictures that one thread takes through the small layers together, so that their weights, read from far
+/// away, serve several pictures.
+const GROUP: usize = 4;
+
+/// Bytes of input and output up to which a step's pictures are worked on together: what a core keeps
+/// close while the weights pass by.
+const GROUP_BYTES: usize = 512 << 10;
+
+/// What a step does.
+pub(super) enum Action {
+    /// Sums over all channels: convolutions and dense layers.
+    Convolve(Convolution),
+    /// Depthwise convolution, with the convolution before it where only it reads that one.
+    Depthwise(Box<Depthwise>),
+    /// Anything else.
+    Plain(Work),
 }
 
-/// One step: reads buffers, writes `len` values of another.
+/// One step: reads and writes values of the arena.
 pub(super) struct Step {
-    pub work: Work,
-    pub inputs: Vec<usize>,
-    pub output: usize,
-    pub len: usize,
+    pub action: Action,
+    pub inputs: Vec<Place>,
+    /// Added before the clamp of a convolution.
+    pub residual: Option<Place>,
+    pub output: Place,
 }
 
-/// All steps, and the size of each buffer.
+/// Where the values of a node stand.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Index of the first value in the arena; the pictures themselves stand with the caller.
+    pub start: Option<usize>,
+    /// Values of one picture.
+    pub len: usize,
+    /// Whether several pictures stand side by side.
+    pub grouped: bool,
+}
+
+/// All steps and the memory they need.
 pub(super) struct Plan {
-    steps: Vec<Step>,
-    buffers: Vec<usize>,
-    input: (usize, usize),
-    output: (usize, usize),
+    pub steps: Vec<Step>,
+    /// Steps done picture by picture; the rest take a group at once.
+    pub alone: usize,
+    /// Most pictures in a group.
+    pub group: usize,
+    /// Values of the arena of one thread.
+    pub arena: usize,
+    /// Values of scratch memory of one thread.
+    pub scratch: usize,
+    pub input: usize,
+    pub output: Place,
+}
+
+/// A step before places are given out: nodes instead of places.
+struct Draft {
+    action: Action,
+    inputs: Vec<NodeId>,
+    residual: Option<NodeId>,
+    output: NodeId,
 }
 
 impl Plan {
-    pub(super) fn new(lowered: &Lowered, specs: &[ParameterSpec], weights: &Weights) -> Result<Self> {
-        let nodes = &lowered.nodes;
-        let values = |id: usize| -> Result<&[f32]> {
-            weights.values(&specs[id].name, specs[id].shape.iter().product())
-        };
-        let constant = |id: Option<usize>, n: usize| -> Result<Vec<f32>> {
-            id.map_or_else(|| Ok(vec![0.0; n]), |id| Ok(values(id)?.to_vec()))
-        };
-        // Nodes whose work another node's step does; `alias` leads to the node that holds the result.
-        let mut works: Vec<Option<Work>> = Vec::new();
-        let mut alias: Vec<NodeId> = (0..nodes.len()).collect();
-        for (id, node) in nodes.iter().enumerate() {
-            let n = node.channels();
-            let none = bounds(moue_graph::Activation::Linear);
-            let work = match &node.kind {
-                Kind::Input => None,
-                Kind::Pad { window } => Some(Work::Pad { window: *window }),
-                Kind::Conv { window, kernel, bias } => Some(Work::Conv {
-                    window: *window,
-                    kernel: values(*kernel)?.to_vec(),
-                    bias: constant(*bias, n)?,
-                    bounds: none,
-                }),
-                Kind::Depthwise { window, kernel, bias } => Some(Work::Depthwise {
-                    window: *window,
-                    kernel: values(*kernel)?.to_vec(),
-                    bias: constant(*bias, n)?,
-                    bounds: none,
-                }),
-                Kind::Dense { kernel, bias } => Some(Work::Dense {
-                    kernel: values(*kernel)?.to_vec(),
-                    bias: constant(*bias, n)?,
-                    bounds: none,
-                }),
-                Kind::Norm { gamma, epsilon, activation, .. } => {
-                    let (scale, shift) = affine(
-                        [values(*gamma)?, values(gamma + 1)?, values(gamma + 2)?, values(gamma + 3)?],
-                        *epsilon,
-                    );
-                    let limits = bounds(*activation);
-                    let source = alias[node.inputs[0]];
-                    let alone = only_reader(lowered, &alias, node.inputs[0]);
-                    if alone && works[source].as_mut().is_some_and(|w| fold(w, &scale, &shift, limits)) {
-                        alias[id] = source;
-                        None
-                    } else {
-                        Some(Work::Affine { scale, shift, bounds: limits })
-                    }
-                }
-                Kind::Clamp { activation } => {
-                    let limits = bounds(*activation);
-                    let source = alias[node.inputs[0]];
-                    let alone = only_reader(lowered, &alias, node.inputs[0]);
-                    if alone && works[source].as_mut().is_some_and(|w| clamp(w, limits)) {
-                        alias[id] = source;
-                        None
-                    } else {
-                        Some(Work::Clamp { bounds: limits })
-                    }
-                }
-                Kind::Add => Some(Work::Add),
-                Kind::Concatenate => {
-                    let parts = node.inputs.iter().map(|&i| nodes[i].channels()).collect();
-                    Some(Work::Concatenate { parts })
-                }
-                Kind::Upsample { size } => {
-                    let input = &nodes[node.inputs[0]];
-                    let (row, channels) = (input.shape[1] * input.channels(), input.channels());
-                    Some(Work::Upsample { row, channels, size: *size })
-                }
-                Kind::Pool => Some(Work::Pool { input: nodes[node.inputs[0]].len() }),
-                Kind::Dropout { .. } | Kind::Flatten => {
-                    alias[id] = alias[node.inputs[0]];
-                    None
-                }
-            };
-            works.push(work);
-        }
-        Ok(Self::with_buffers(lowered, works, &alias))
+    pub fn new(
+        level: Level,
+        lowered: &Lowered,
+        specs: &[ParameterSpec],
+        weights: &Weights,
+        max_batch: usize,
+    ) -> Result<Self> {
+        let works = Works::new(lowered, specs, weights)?;
+        let mut len: Vec<usize> = lowered.nodes.iter().map(|n| n.len()).collect();
+        let group = max_batch.min(GROUP);
+        let output = works.output;
+        let drafts = fuse(level, works, &mut len, group);
+        Ok(Self::place(drafts, &len, output, group))
     }
 
-    /// Gives every step a buffer that no later reader still needs.
-    fn with_buffers(lowered: &Lowered, works: Vec<Option<Work>>, alias: &[NodeId]) -> Self {
-        let nodes = &lowered.nodes;
-        let output = alias[nodes.len() - 1];
-        let mut last_use = vec![0; nodes.len()];
-        for (id, node) in nodes.iter().enumerate() {
-            for &i in &node.inputs {
-                last_use[alias[i]] = last_use[alias[i]].max(id);
+    /// Gives each node's values a place that nothing else needs at the time.
+    fn place(drafts: Vec<Draft>, len: &[usize], output: NodeId, group: usize) -> Self {
+        let bytes = |draft: &Draft| {
+            4 * group * (len[draft.output] + draft.inputs.iter().map(|&i| len[i]).sum::<usize>())
+        };
+        let alone = if group == 1 {
+            0
+        } else {
+            drafts.iter().rposition(|draft| bytes(draft) > GROUP_BYTES).map_or(0, |last| last + 1)
+        };
+        // First and last step that touch a node, and whether it holds a group.
+        let mut life: Vec<Option<(usize, usize, bool)>> = vec![None; len.len()];
+        let end = drafts.len();
+        for (at, draft) in drafts.iter().enumerate() {
+            let read = draft.inputs.iter().chain(&draft.residual);
+            for &node in read.chain([&draft.output]) {
+                let grouped = at >= alone;
+                let (first, last, before) = life[node].unwrap_or((at, at, grouped));
+                life[node] = Some((first, last.max(at), before || grouped));
             }
         }
-        last_use[output] = usize::MAX;
-        let mut buffers: Vec<usize> = vec![nodes[0].len()];
-        let mut buffer_of = vec![0; nodes.len()];
-        let mut free: Vec<usize> = Vec::new();
-        let mut steps = Vec::new();
-        for (id, work) in works.into_iter().enumerate() {
-            if let Some(work) = work {
-                let len = nodes[id].len();
-                let best = (0..free.len()).min_by_key(|&at| buffers[free[at]].abs_diff(len));
-                let buffer = match best {
-                    Some(at) => free.swap_remove(at),
-                    None => {
-                        buffers.push(0);
-                        buffers.len() - 1
-                    }
+        if let Some((_, last, grouped)) = &mut life[output] {
+            *last = end;
+            *grouped = true;
+        }
+        for (first, _, grouped) in life.iter_mut().flatten() {
+            // While later pictures go through the first steps, the results of earlier ones wait.
+            if *grouped && *first < alone {
+                *first = 0;
+            }
+        }
+        let mut taken: Vec<(Range<usize>, (usize, usize))> = Vec::new();
+        let mut places: Vec<Place> =
+            len.iter().map(|&len| Place { start: None, len, grouped: true }).collect();
+        let mut arena = 0;
+        for node in 1..len.len() {
+            let Some((first, last, grouped)) = life[node] else { continue };
+            let size = (len[node] * if grouped { group } else { 1 }).next_multiple_of(LINE);
+            let mut rivals: Vec<&Range<usize>> = taken
+                .iter()
+                .filter(|(_, life)| first <= life.1 && life.0 <= last)
+                .map(|(range, _)| range)
+                .collect();
+            rivals.sort_unstable_by_key(|range| range.start);
+            let mut start = 0;
+            for rival in rivals {
+                if start + size <= rival.start {
+                    break;
+                }
+                start = start.max(rival.end);
+            }
+            taken.push((start..start + size, (first, last)));
+            arena = arena.max(start + size);
+            places[node] = Place { start: Some(start), len: len[node], grouped };
+        }
+        let scratch = drafts
+            .iter()
+            .map(|draft| match &draft.action {
+                Action::Depthwise(step) => step.scratch(),
+                _ => 0,
+            })
+            .max();
+        let steps = drafts
+            .into_iter()
+            .map(|draft| Step {
+                action: draft.action,
+                inputs: draft.inputs.iter().map(|&i| places[i]).collect(),
+                residual: draft.residual.map(|i| places[i]),
+                output: places[draft.output],
+            })
+            .collect();
+        let scratch = scratch.unwrap_or(0);
+        Self { steps, alone, group, arena, scratch, input: len[0], output: places[output] }
+    }
+}
+
+/// Turns works into steps: packs weights, lets a depthwise convolution make its own input, and lets a
+/// convolution add what is added to it. Nodes for padded inputs are appended to `len`.
+fn fuse(level: Level, works: Works, len: &mut Vec<usize>, group: usize) -> Vec<Draft> {
+    let Works { mut works, inputs, output } = works;
+    let mut readers = vec![0usize; works.len()];
+    for (id, work) in works.iter().enumerate() {
+        if work.is_some() {
+            inputs[id].iter().for_each(|&i| readers[i] += 1);
+        }
+    }
+    readers[output] += 1;
+    let is_conv = |work: &Option<Work>| matches!(work, Some(Work::Conv { .. }));
+
+    // Sums whose later term is a convolution that nobody else reads: the convolution adds.
+    let mut residual: Vec<Option<(NodeId, NodeId)>> = vec![None; works.len()];
+    for id in 0..works.len() {
+        let Some(Work::Add { bounds }) = works[id] else { continue };
+        let [a, b] = inputs[id][..] else { continue };
+        let (early, late) = (a.min(b), a.max(b));
+        if early != late && readers[late] == 1 && is_conv(&works[late]) && residual[late].is_none() {
+            let Some(Work::Conv { bounds: own, .. }) = &mut works[late] else { continue };
+            if *own == (f32::NEG_INFINITY, f32::INFINITY) {
+                *own = bounds;
+                residual[late] = Some((early, id));
+                works[id] = None;
+            }
+        }
+    }
+    // Convolutions that only a depthwise one reads: it makes its rows as it needs them.
+    let mut swallowed = vec![false; works.len()];
+    for id in 0..works.len() {
+        if matches!(works[id], Some(Work::Depthwise { .. })) {
+            let from = inputs[id][0];
+            swallowed[from] = readers[from] == 1 && is_conv(&works[from]) && residual[from].is_none();
+        }
+    }
+
+    let mut drafts = Vec::new();
+    let mut producers: Vec<Option<(Convolution, NodeId)>> = works.iter().map(|_| None).collect();
+    for id in 0..works.len() {
+        let Some(work) = works[id].take() else { continue };
+        match work {
+            Work::Conv { window, kernel, bias, bounds } => {
+                let (inner, input) = padded(&window, inputs[id][0], len, &mut drafts);
+                // A product works on rows of one picture, or on all pixels at once where each stands alone.
+                let pixels = if window.is_pointwise() {
+                    if swallowed[id] { inner.output[1] } else { group * inner.output[0] * inner.output[1] }
+                } else {
+                    inner.output[1]
                 };
-                buffers[buffer] = buffers[buffer].max(len);
-                buffer_of[id] = buffer;
-                let inputs = nodes[id].inputs.iter().map(|&i| buffer_of[alias[i]]).collect();
-                steps.push(Step { work, inputs, output: buffer, len });
-            }
-            for earlier in 0..=id {
-                if alias[earlier] == earlier && last_use[earlier] == id && earlier != output {
-                    free.push(buffer_of[earlier]);
+                let panels = Panels::new(level, &kernel, &bias, pixels);
+                let conv = Convolution { window: inner, panels, bounds };
+                if swallowed[id] {
+                    producers[id] = Some((conv, input));
+                    continue;
                 }
+                let (added, output) = residual[id].map_or((None, id), |(from, sum)| (Some(from), sum));
+                drafts.push(Draft {
+                    action: Action::Convolve(conv),
+                    inputs: vec![input],
+                    residual: added,
+                    output,
+                });
+            }
+            Work::Dense { kernel, bias, bounds } => {
+                let columns = bias.len();
+                let window = Window {
+                    input: [1, 1, kernel.len() / columns],
+                    output: [1, 1, columns],
+                    kernel: [1, 1],
+                    strides: [1, 1],
+                    before: [0, 0],
+                };
+                let panels = Panels::new(level, &kernel, &bias, group);
+                let action = Action::Convolve(Convolution { window, panels, bounds });
+                drafts.push(Draft { action, inputs: inputs[id].clone(), residual: None, output: id });
+            }
+            Work::Depthwise { window, kernel, bias, bounds } => {
+                let (producer, input) = match producers[inputs[id][0]].take() {
+                    Some((conv, input)) => (Some(conv), input),
+                    None => (None, inputs[id][0]),
+                };
+                let step = Depthwise::new(level, producer, window, &kernel, &bias, bounds);
+                let action = Action::Depthwise(Box::new(step));
+                drafts.push(Draft { action, inputs: vec![input], residual: None, output: id });
+            }
+            work => {
+                let action = Action::Plain(work);
+                drafts.push(Draft { action, inputs: inputs[id].clone(), residual: None, output: id });
             }
         }
-        Self { steps, input: (0, nodes[0].len()), output: (buffer_of[output], nodes[output].len()), buffers }
     }
-
-    pub(super) fn steps(&self) -> &[Step] {
-        &self.steps
-    }
-
-    /// Values of each buffer.
-    pub(super) fn buffers(&self) -> &[usize] {
-        &self.buffers
-    }
-
-    pub(super) fn input_buffer(&self) -> usize {
-        self.input.0
-    }
-
-    pub(super) fn input_len(&self) -> usize {
-        self.input.1
-    }
-
-    pub(super) fn output_buffer(&self) -> usize {
-        self.output.0
-    }
-
-    pub(super) fn output_len(&self) -> usize {
-        self.output.1
-    }
+    drafts
 }
 
-/// Whether nothing but one node reads this node and all that share its buffer.
-fn only_reader(lowered: &Lowered, alias: &[NodeId], mut id: NodeId) -> bool {
-    loop {
-        if lowered.readers[id].len() != 1 {
-            return false;
-        }
-        if alias[id] == id {
-            return true;
-        }
-        id = lowered.nodes[id].inputs[0];
+/// The window over an input that includes the borders, and the node that holds it; the step that makes
+/// it is added where there are borders.
+fn padded(w: &Window, input: NodeId, len: &mut Vec<usize>, drafts: &mut Vec<Draft>) -> (Window, NodeId) {
+    let side = |axis: usize| (w.output[axis] - 1) * w.strides[axis] + w.kernel[axis];
+    let whole = [side(0).max(w.input[0] + w.before[0]), side(1).max(w.input[1] + w.before[1]), w.input[2]];
+    if whole == w.input {
+        return (*w, input);
     }
-}
-
-/// Normalisation by moving statistics as `scale * x + shift`.
-fn affine([gamma, beta, mean, variance]: [&[f32]; 4], epsilon: f32) -> (Vec<f32>, Vec<f32>) {
-    (0..gamma.len())
-        .map(|c| {
-            let scale = f64::from(gamma[c]) / (f64::from(variance[c]) + f64::from(epsilon)).sqrt();
-            (scale as f32, (f64::from(beta[c]) - f64::from(mean[c]) * scale) as f32)
-        })
-        .unzip()
-}
-
-/// Folds a normalisation into the kernel before it; `false` where something stands between.
-fn fold(work: &mut Work, scale: &[f32], shift: &[f32], limits: (f32, f32)) -> bool {
-    let (Work::Conv { kernel, bias, bounds, .. }
-    | Work::Depthwise { kernel, bias, bounds, .. }
-    | Work::Dense { kernel, bias, bounds }) = work
-    else {
-        return false;
-    };
-    // A flattened feature map has another number of channels than the step that made it.
-    if *bounds != (f32::NEG_INFINITY, f32::INFINITY) || bias.len() != scale.len() {
-        return false;
-    }
-    for row in kernel.chunks_exact_mut(scale.len()) {
-        for (k, s) in row.iter_mut().zip(scale) {
-            *k *= s;
-        }
-    }
-    for ((b, scale), shift) in bias.iter_mut().zip(scale).zip(shift) {
-        *b = *b * scale + shift;
-    }
-    *bounds = limits;
-    true
-}
-
-/// Fuses a clamp into the step before it; `false` where that step cannot clamp.
-fn clamp(work: &mut Work, limits: (f32, f32)) -> bool {
-    match work {
-        Work::Conv { bounds, .. }
-        | Work::Depthwise { bounds, .. }
-        | Work::Dense { bounds, .. }
-        | Work::Affine { bounds, .. } => {
-            *bounds = (bounds.0.max(limits.0), bounds.1.min(limits.1));
-            true
-        }
-        _ => false,
-    }
+    let inner = Window { input: whole, before: [0, 0], ..*w };
+    let pad = Window { output: whole, kernel: [1, 1], strides: [1, 1], ..*w };
+    let node = len.len();
+    len.push(pad.output_len());
+    drafts.push(Draft {
+        action: Action::Plain(Work::Pad { window: pad }),
+        inputs: vec![input],
+        residual: None,
+        output: node,
+    });
+    (inner, node)
 }

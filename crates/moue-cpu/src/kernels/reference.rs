@@ -1,6 +1,8 @@
 //! Every kernel against a plain reference in f64, on random shapes, at every instruction set this
 //! processor has.
 
+mod blocked;
+
 use super::conv::{fold, unfold, unfolded_len};
 use super::matmul::{Matrix, matmul};
 use super::{Window, activation, batch_norm, depthwise, loss, optimizer, pooling};

@@ -3,10 +3,12 @@
 use std::num::NonZeroUsize;
 
 use moue_cpu::CpuEngine;
+use moue_cpu::peak::Arithmetic;
 use moue_graph::Weights;
 use moue_graph::engine::{Engine, InferenceOptions};
 use serde::Serialize;
 
+use super::floor::{Floor, peak_memory_mb};
 use super::timing::{Patience, Timing};
 use crate::console;
 use crate::failure::{Outcome, Result};
@@ -46,11 +48,17 @@ struct Report<'a> {
     #[serde(flatten)]
     timing: Timing,
     images_per_second: f64,
+    #[serde(flatten)]
+    floor: Floor,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_memory_mb: Option<f64>,
 }
 
 pub fn run(args: Args) -> Result {
     let graph = args.architecture.graph()?;
     let batch = args.batch.get();
+    let floor =
+        Floor::measure(batch as u64 * graph.multiply_adds(), Arithmetic::F32, args.threads.effective());
     let weights = Weights::initialise(&graph, 1);
     let options = InferenceOptions { max_batch: batch, threads: args.threads.count() };
     let mut session = CpuEngine.inference(&graph, &weights, &options)?;
@@ -66,6 +74,8 @@ pub fn run(args: Args) -> Result {
         precision: &args.precision,
         timing,
         images_per_second: batch as f64 / timing.median_ms * 1e3,
+        floor,
+        peak_memory_mb: peak_memory_mb(),
     };
     if args.json.json {
         console::print_json(&report)?;
@@ -78,13 +88,14 @@ pub fn run(args: Args) -> Result {
 impl Report<'_> {
     fn to_text(&self) -> String {
         format!(
-            "{} (alpha {}) at {side}x{side}, batch {}, threads {}, {}\n{}\n{:.1} pictures a second\n",
+            "{} (alpha {}) at {side}x{side}, batch {}, threads {}, {}\n{}\n{}\n{:.1} pictures a second\n",
             self.backbone,
             self.alpha,
             self.batch,
             self.threads,
             self.precision,
             self.timing.to_text(),
+            self.floor.to_text(self.timing.median_ms),
             self.images_per_second,
             side = self.input,
         )

@@ -3,10 +3,12 @@
 use std::num::NonZeroUsize;
 
 use moue_cpu::CpuEngine;
+use moue_cpu::peak::Arithmetic;
 use moue_graph::Weights;
 use moue_graph::engine::{Batch, Engine, Optimizer, TrainingOptions};
 use serde::Serialize;
 
+use super::floor::{Floor, peak_memory_mb};
 use super::timing::{Patience, Timing};
 use crate::console;
 use crate::failure::{Outcome, Result};
@@ -42,11 +44,19 @@ struct Report<'a> {
     #[serde(flatten)]
     timing: Timing,
     images_per_second: f64,
+    #[serde(flatten)]
+    floor: Floor,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_memory_mb: Option<f64>,
 }
 
 pub fn run(args: Args) -> Result {
     let graph = args.architecture.graph()?;
     let (batch, classes) = (args.batch.get(), args.architecture.classes);
+    // Outputs, gradients of inputs and gradients of weights take the same products. That of the pictures is not needed,
+    // but is one part in a hundred.
+    let multiply_adds = 3 * batch as u64 * graph.multiply_adds();
+    let floor = Floor::measure(multiply_adds, Arithmetic::F32, args.threads.effective());
     let weights = Weights::initialise(&graph, 1);
     let options = TrainingOptions {
         max_batch: batch,
@@ -73,6 +83,8 @@ pub fn run(args: Args) -> Result {
         threads: args.threads.effective(),
         timing,
         images_per_second: batch as f64 / timing.median_ms * 1e3,
+        floor,
+        peak_memory_mb: peak_memory_mb(),
     };
     if args.json.json {
         console::print_json(&report)?;
@@ -85,12 +97,13 @@ pub fn run(args: Args) -> Result {
 impl Report<'_> {
     fn to_text(&self) -> String {
         format!(
-            "{} (alpha {}) at {side}x{side}, steps of {}, threads {}\n{} a step\n{:.1} pictures a second\n",
+            "{} (alpha {}) at {side}x{side}, steps of {}, threads {}\n{} a step\n{}\n{:.1} pictures a second\n",
             self.backbone,
             self.alpha,
             self.batch,
             self.threads,
             self.timing.to_text(),
+            self.floor.to_text(self.timing.median_ms),
             self.images_per_second,
             side = self.input,
         )

@@ -126,6 +126,24 @@ pub fn remove_run(options: &FitOptions) -> Result<()> {
     Ok(())
 }
 
+/// Removes half-written files of a killed run from its folder. A training that goes on from a checkpoint does so itself,
+/// but one that was killed before its first checkpoint begins anew and would leave them there.
+pub fn remove_leftovers(options: &FitOptions) -> Result<()> {
+    let failed = |e: std::io::Error| Failure::message(format!("{}: {e}", options.folder.display()));
+    if !options.folder.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(&options.folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(".moue-") && name.ends_with(".part") {
+            fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
