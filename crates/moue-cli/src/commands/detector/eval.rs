@@ -1,5 +1,6 @@
 //! `moue detector eval`: how many faces a detector finds, and how many that are none.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use moue_detect::evaluate::{Evaluation, Operating};
@@ -84,7 +85,9 @@ const LOWEST: f32 = 0.05;
 
 pub fn run(args: Args) -> Result {
     let threshold = args.detector.threshold;
-    let flags = Flags { threshold: threshold.min(LOWEST), ..args.detector.clone() };
+    // Faces are counted by the root of their area, the search goes by the shorter side: it must not stop short of them.
+    let least = NonZeroU32::new(args.detector.min_face.get() * 3 / 5).unwrap_or(NonZeroU32::MIN);
+    let flags = Flags { threshold: threshold.min(LOWEST), min_face: least, ..args.detector.clone() };
     let Chosen::Detector { mut detector, name } = flags.choose(args.threads.count())? else {
         return Err(Failure::usage("--detector none looks for nothing that could be measured"));
     };
