@@ -39,7 +39,8 @@ pub(super) trait Simd {
     fn not_below(sums: &[f64; LANES], threshold: f64) -> Lanes {
         let mut passed = 0;
         for (lane, &sum) in sums.iter().enumerate() {
-            passed |= Lanes::from(!(sum < threshold)) << lane;
+            let below = sum < threshold;
+            passed |= Lanes::from(!below) << lane;
         }
         passed
     }

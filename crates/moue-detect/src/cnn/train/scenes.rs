@@ -129,13 +129,14 @@ fn clipped(t: Target, side: f32) -> Option<Target> {
     }
     let visible = (right - left) * (bottom - top) / (t.width * t.height);
     let small = (t.width * t.height).sqrt() < SMALLEST;
-    (visible >= HIDDEN || t.ignore).then(|| Target {
+    let taught = Target {
         x: left,
         y: top,
         width: right - left,
         height: bottom - top,
         ignore: t.ignore || small || visible < VISIBLE,
-    })
+    };
+    (visible >= HIDDEN || t.ignore).then_some(taught)
 }
 
 struct Painter<'a> {
