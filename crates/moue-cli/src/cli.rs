@@ -33,6 +33,8 @@ enum Command {
     #[command(subcommand)]
     Model(commands::model::Command),
     #[command(subcommand)]
+    Detector(commands::detector::Command),
+    #[command(subcommand)]
     Bench(commands::bench::Command),
 }
 
@@ -48,6 +50,7 @@ fn dispatch(command: Command) -> Result {
         Command::Eval(args) => commands::eval::run(args),
         Command::Data(command) => commands::data::run(command),
         Command::Model(command) => commands::model::run(command),
+        Command::Detector(command) => commands::detector::run(command),
         Command::Bench(command) => commands::bench::run(command),
     }
 }

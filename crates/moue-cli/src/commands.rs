@@ -3,7 +3,7 @@
 pub mod analyze;
 pub mod bench;
 pub mod data;
-mod detector;
+pub mod detector;
 pub mod eval;
 pub mod model;
 pub mod sample;

@@ -7,6 +7,8 @@
 //! [`Cascade`] is the trained data, [`Scanner`] runs it as OpenCV's `detectMultiScale` does, and
 //! [`CascadeDetector`] is a scanner with settings, behind the [`Detector`] trait.
 
+mod framing;
+mod grid;
 mod group;
 mod haar;
 mod integral;
@@ -15,9 +17,12 @@ mod program;
 mod pyramid;
 mod resize;
 mod scan;
+mod simd;
 pub mod train;
 mod write;
 mod xml;
+
+use framing::Framing;
 
 pub use haar::{HaarFeature, HaarRect};
 pub use lbp::LbpFeature;
@@ -195,6 +200,7 @@ impl Cascade {
 pub struct CascadeDetector {
     scanner: Scanner,
     parameters: ScanParameters,
+    framing: Framing,
 }
 
 impl CascadeDetector {
@@ -204,7 +210,8 @@ impl CascadeDetector {
     /// [`Error::Parameter`] where a setting has no meaning.
     pub fn new(cascade: Arc<Cascade>, parameters: ScanParameters) -> Result<Self, Error> {
         parameters.check()?;
-        Ok(Self { scanner: Scanner::new(cascade), parameters })
+        let framing = Framing::of(&cascade);
+        Ok(Self { scanner: Scanner::new(cascade), parameters, framing })
     }
 
     /// The settings.
@@ -214,19 +221,10 @@ impl CascadeDetector {
 }
 
 impl Detector for CascadeDetector {
-    /// The groups of hits, best supported or not, in OpenCV's order; the score is that of
-    /// [`Found::score`].
+    /// A face for each group of hits, in OpenCV's order. Boxes are moved from the cascade's window to the face in it;
+    /// what OpenCV returns is that of [`Scanner::detect_multi_scale`].
     fn detect(&mut self, picture: &Picture) -> Result<Vec<Detection>, Error> {
         let found = self.scanner.detect_multi_scale(&picture.to_grey(), &self.parameters)?;
-        Ok(found
-            .iter()
-            .map(|found| Detection {
-                x: found.x as f32,
-                y: found.y as f32,
-                width: found.width as f32,
-                height: found.height as f32,
-                score: found.score(),
-            })
-            .collect())
+        Ok(found.iter().map(|found| self.framing.face(found)).collect())
     }
 }

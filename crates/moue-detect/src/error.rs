@@ -26,6 +26,22 @@ pub enum Error {
         /// What is wrong and what was expected.
         what: String,
     },
+    /// Training or test data are not what they should be.
+    #[error("{file}{}: {what}", at_line(*line))]
+    Data {
+        /// The file.
+        file: String,
+        /// The line, counted from 1, where it is known.
+        line: Option<u32>,
+        /// What is wrong and what was expected.
+        what: String,
+    },
+    /// A picture is none, or cannot be resized.
+    #[error(transparent)]
+    Media(#[from] moue_media::Error),
+    /// The network or its engine.
+    #[error(transparent)]
+    Network(#[from] moue_graph::Error),
     /// A setting the caller chose has no meaning.
     #[error("{name} is {value}, but must be {expected}")]
     Parameter {

@@ -18,18 +18,37 @@ use crate::{Error, Result, Weights};
 /// [`Error::Weights`] where a value is not finite (a diverged training has nothing to go on from) or
 /// the values exceed 1 GiB, [`Error::Io`] where the file cannot be written.
 pub fn save(path: impl AsRef<Path>, header: &Value, tensors: &Weights) -> Result<()> {
-    let bytes = tensor_file::encode(Kind::Checkpoint, header, tensors, Precision::F32)?;
-    tensor_file::write_atomically(path.as_ref(), &bytes)
+    tensor_file::write_atomically(path.as_ref(), &to_bytes(header, tensors, Precision::F32)?)
+}
+
+/// The bytes of such a file, its values as `precision` holds them.
+///
+/// # Errors
+/// [`Error::Weights`] as [`save`], and where a value does not fit the precision.
+pub fn to_bytes(header: &Value, tensors: &Weights, precision: Precision) -> Result<Vec<u8>> {
+    tensor_file::encode(Kind::Checkpoint, header, tensors, precision)
 }
 
 /// Reads what [`save`] wrote: the header and the tensors.
 ///
 /// # Errors
-/// [`Error::Io`] where the file cannot be read; [`Error::Format`], with the reason, where it is no
-/// checkpoint, is truncated, was written by a newer version or does not match its checksum.
+/// [`Error::Io`] where the file cannot be read; otherwise those of [`from_bytes`].
 pub fn load(path: impl AsRef<Path>) -> Result<(Value, Weights)> {
     let path = path.as_ref();
-    let (content, tensors) = tensor_file::decode(Kind::Checkpoint, &tensor_file::read(path)?, path)?;
+    read(&tensor_file::read(path)?, path)
+}
+
+/// Reads what [`to_bytes`] gave; `name` stands for the file in errors.
+///
+/// # Errors
+/// [`Error::Format`], with the reason, where the bytes are no checkpoint, are truncated, were written by a newer
+/// version or do not match their checksum.
+pub fn from_bytes(bytes: &[u8], name: &str) -> Result<(Value, Weights)> {
+    read(bytes, Path::new(name))
+}
+
+fn read(bytes: &[u8], path: &Path) -> Result<(Value, Weights)> {
+    let (content, tensors) = tensor_file::decode(Kind::Checkpoint, bytes, path)?;
     let header = serde_json::from_str(&content)
         .map_err(|e| Error::format(path, format!("its header cannot be read: {e}")))?;
     Ok((header, tensors))

@@ -18,6 +18,7 @@ mod find;
 mod picture;
 mod resize;
 mod sheet;
+mod turn;
 
 pub use decode::{Limits, decode_grey, decode_picture, read_grey, read_picture};
 pub use draw::{

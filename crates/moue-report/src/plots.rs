@@ -8,10 +8,12 @@ mod canvas;
 mod confusion;
 mod coverage;
 mod curves;
+mod detection;
 mod ramp;
 mod reliability;
 
 pub use confusion::ConfusionPlot;
 pub use coverage::{CoveragePlot, CoveragePoint};
 pub use curves::{CurvesPlot, Panel, Series, Unit};
+pub use detection::{DetectionCurve, DetectionPlot};
 pub use reliability::{ReliabilityBin, ReliabilityPlot};

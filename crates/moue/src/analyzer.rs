@@ -111,8 +111,7 @@ impl Analyzer {
         let mut found = self.pool.install(|| detector.detect(picture))?;
         found.retain(|d| d.width.min(d.height) >= self.min_face);
         sort(&mut found);
-        let crops: Vec<Region> = found.iter().map(|d| square(bounds(d).into(), self.crop_margin)).collect();
-        let answers = self.classifier.classify(picture, &crops)?;
+        let answers = self.read(picture, &found)?;
         Ok(found.iter().zip(answers).zip(0..).map(|((d, p), id)| face(id, bounds(d), d.score, p)).collect())
     }
 
@@ -129,6 +128,30 @@ impl Analyzer {
             height: picture.height(),
             faces: self.analyze(picture)?,
         })
+    }
+
+    /// The emotions of faces, in their order. Faces that do not stand upright are read from a turned picture.
+    fn read(&mut self, picture: &Picture, found: &[Detection]) -> Result<Vec<Probabilities>, Error> {
+        let mut answers: Vec<Option<Probabilities>> = vec![None; found.len()];
+        for turn in 0..4 {
+            let places: Vec<usize> = (0..found.len()).filter(|&i| found[i].turn == turn).collect();
+            if places.is_empty() {
+                continue;
+            }
+            let back = (4 - turn) % 4;
+            let (width, height) = (picture.width() as f32, picture.height() as f32);
+            let upright =
+                |&i: &usize| square(bounds(&found[i].turned(back, width, height)).into(), self.crop_margin);
+            let crops: Vec<Region> = places.iter().map(upright).collect();
+            let read = match back {
+                0 => self.classifier.classify(picture, &crops)?,
+                _ => self.classifier.classify(&picture.turned(back), &crops)?,
+            };
+            for (place, answer) in places.into_iter().zip(read) {
+                answers[place] = Some(answer);
+            }
+        }
+        Ok(answers.into_iter().flatten().collect())
     }
 
     fn whole(&mut self, picture: &Picture) -> Result<Vec<Face>, Error> {

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use moue_detect::cascade::{CascadeDetector, FeatureKind, ScanParameters};
-use moue_detect::locate;
+use moue_detect::cnn::{CnnDetector, CnnParameters, Network};
 
 use crate::Error;
 
-/// The LBP cascade that comes with moue, with the settings of [`ScanParameters::FACES`]. Other cascades and
-/// settings: [`moue_detect::cascade::CascadeDetector`].
+/// The network that comes with moue, with its usual settings. Cascades and other settings:
+/// [`moue_detect::cascade::CascadeDetector`], [`CnnDetector`].
 ///
 /// # Errors
-/// [`Error::Detector`] where a folder named in [`locate::FOLDERS_VARIABLE`] has a broken cascade.
-pub fn face_detector() -> Result<CascadeDetector, Error> {
-    let located = locate::find(FeatureKind::Lbp)?;
-    Ok(CascadeDetector::new(Arc::new(located.cascade), ScanParameters::FACES)?)
+/// None in a sound build; the embedded file is checked like any other.
+pub fn face_detector() -> Result<CnnDetector, Error> {
+    Ok(CnnDetector::new(Arc::new(Network::embedded()?), CnnParameters::default())?)
 }

@@ -55,7 +55,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result {
-    let chosen = args.detector.choose()?;
+    let chosen = args.detector.choose(args.threads.count())?;
     let (model, model_name) = model(args.model.as_deref())?;
     let found = find_pictures(&args.paths);
     let mut outcome = Outcome::Done;
@@ -96,8 +96,8 @@ fn model(path: Option<&Path>) -> Result<(Model, String)> {
 fn analyzer(args: &Args, model: Model, chosen: Chosen) -> Result<Analyzer> {
     let mut builder =
         Analyzer::builder(model).threads(args.threads.count()).min_face(args.detector.min_face.get() as f32);
-    if let Chosen::Cascade { detector, .. } = chosen {
-        builder = builder.detector(*detector);
+    if let Chosen::Detector { detector, .. } = chosen {
+        builder = builder.detector(detector);
     }
     if let Some(margin) = args.crop_margin {
         builder = builder.crop_margin(margin);

@@ -1,19 +1,43 @@
-//! Flags of every command that looks for faces, and the detector they ask for.
+//! `moue detector`: what finds faces is trained and measured; and the flags of every command that looks for faces,
+//! with the detector they ask for.
+
+mod data;
+mod eval;
+mod train;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use moue_detect::cascade::{Cascade, CascadeDetector, FeatureKind, ScanParameters, Size};
+use moue_detect::cnn::{CnnDetector, CnnParameters, Network};
 use moue_detect::locate::{self, Located, Origin};
+use moue_detect::{Detector, Search, Searcher};
+use moue_media::Region;
 
 use crate::failure::{Failure, Result};
+
+/// Train and measure what finds faces
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Train(train::Args),
+    Eval(eval::Args),
+}
+
+pub fn run(command: Command) -> Result {
+    match command {
+        Command::Train(args) => train::run(args),
+        Command::Eval(args) => eval::run(args),
+    }
+}
 
 /// How faces are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
-    /// Cascade of local binary patterns: fast
+    /// Our own small network: fast, and finds most
+    Cnn,
+    /// Cascade of local binary patterns
     Lbp,
     /// Cascade of Haar features
     Haar,
@@ -24,27 +48,45 @@ pub enum Kind {
 /// Which detector, and how it looks.
 #[derive(Clone, Debug, Args)]
 pub struct Flags {
-    /// How faces are found [default: lbp]
+    /// How faces are found [default: cnn]
     #[arg(long, value_enum, value_name = "KIND")]
     pub detector: Option<Kind>,
+    /// Network to find faces with, made by `moue detector train`, instead of the one that comes with moue
+    #[arg(long, value_name = "FILE")]
+    pub network: Option<PathBuf>,
     /// Cascade to find faces with, in OpenCV's XML, instead of our own or an installed one
-    #[arg(long, value_name = "FILE.xml")]
+    #[arg(long, value_name = "FILE.xml", conflicts_with = "network")]
     pub cascade: Option<PathBuf>,
     /// Smallest face to look for, in pixels a side
     #[arg(long, value_name = "PX", default_value = "30")]
     pub min_face: NonZeroU32,
-    /// How much larger each size is that the cascade looks for than the one before, above 1
+    /// Largest face to look for, in pixels a side
+    #[arg(long, value_name = "PX")]
+    pub max_face: Option<NonZeroU32>,
+    /// Most faces a picture; those found most surely are kept
+    #[arg(long, value_name = "N")]
+    pub max_faces: Option<usize>,
+    /// Part of the picture to look at, in pixels from its upper left corner
+    #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", value_parser = region)]
+    pub region: Option<Region>,
+    /// Look for faces that lie on their side or stand on their head, too
+    #[arg(long)]
+    pub any_rotation: bool,
+    /// How sure the network must be of a face, between 0 and 1
+    #[arg(long, value_name = "X", default_value_t = CnnParameters::default().threshold)]
+    pub threshold: f32,
+    /// How much larger each size is that a cascade looks for than the one before, above 1
     #[arg(long, value_name = "X", default_value_t = 1.1)]
     pub scale_factor: f64,
-    /// Hits beyond which the cascade believes in a face; 0 shows every hit
+    /// Hits beyond which a cascade believes in a face; 0 shows every hit
     #[arg(long, value_name = "N", default_value_t = 5, visible_alias = "min-neighbors")]
     pub min_neighbours: u32,
 }
 
 /// A detector, ready to use.
 pub enum Chosen {
-    /// A cascade and where it is from.
-    Cascade { detector: Box<CascadeDetector>, name: String },
+    /// One that looks for faces, and where it is from.
+    Detector { detector: Searcher, name: String },
     /// None: each picture is one face.
     WholePicture,
 }
@@ -53,24 +95,71 @@ impl Chosen {
     /// As messages call it.
     pub fn name(&self) -> &str {
         match self {
-            Self::Cascade { name, .. } => name,
+            Self::Detector { name, .. } => name,
             Self::WholePicture => "no detector (each picture is one face)",
         }
     }
 }
 
 impl Flags {
-    /// Reads the cascade, if one is wanted.
-    pub fn choose(&self) -> Result<Chosen> {
-        let (cascade, name) = match (self.detector, &self.cascade) {
-            (Some(Kind::None), None) => return Ok(Chosen::WholePicture),
-            (Some(Kind::None), Some(_)) => {
-                return Err(Failure::usage("--detector none looks for no faces, so it takes no --cascade"));
+    /// Reads what the detector needs. `threads` is for its network; 0 takes one a core.
+    pub fn choose(&self, threads: usize) -> Result<Chosen> {
+        let kind = match (self.detector, &self.cascade, &self.network) {
+            (Some(Kind::None), Some(_), _) | (Some(Kind::None), _, Some(_)) => {
+                return Err(Failure::usage(
+                    "--detector none looks for no faces, so it takes no --cascade and no --network",
+                ));
             }
-            (kind, Some(path)) => (read(path, kind)?, path.display().to_string()),
-            (Some(Kind::Haar), None) => located(FeatureKind::Haar)?,
-            (Some(Kind::Lbp) | None, None) => located(FeatureKind::Lbp)?,
+            (Some(Kind::Cnn), Some(_), _) => {
+                return Err(Failure::usage("--cascade is for --detector lbp and haar"));
+            }
+            (Some(Kind::Lbp | Kind::Haar), _, Some(_)) => {
+                return Err(Failure::usage("--network is for --detector cnn"));
+            }
+            (Some(Kind::None), None, None) => return Ok(Chosen::WholePicture),
+            (kind, _, _) => kind,
         };
+        let (detector, name): (Box<dyn Detector>, String) = match (kind, &self.cascade) {
+            (kind, Some(path)) => (self.scanner(read(path, kind)?)?, path.display().to_string()),
+            (Some(Kind::Haar), None) => {
+                let (cascade, name) = located(FeatureKind::Haar)?;
+                (self.scanner(cascade)?, name)
+            }
+            (Some(Kind::Lbp), None) => {
+                let (cascade, name) = located(FeatureKind::Lbp)?;
+                (self.scanner(cascade)?, name)
+            }
+            (_, None) => {
+                let (network, name) = match &self.network {
+                    Some(path) => {
+                        let name = path.display().to_string();
+                        let bytes =
+                            std::fs::read(path).map_err(|e| Failure::message(format!("{name}: {e}")))?;
+                        (Network::from_bytes(&bytes, &name)?, name)
+                    }
+                    None => (Network::embedded()?, "the embedded network".to_owned()),
+                };
+                let parameters = CnnParameters {
+                    threshold: self.threshold,
+                    threads,
+                    smallest_face: self.min_face.get() as f32,
+                    ..CnnParameters::default()
+                };
+                let detector = CnnDetector::new(Arc::new(network), parameters).map_err(typed_wrong)?;
+                (Box::new(detector), name)
+            }
+        };
+        let search = Search {
+            min_size: self.min_face.get() as f32,
+            max_size: self.max_face.map(|side| side.get() as f32),
+            region: self.region,
+            max_faces: self.max_faces,
+            any_rotation: self.any_rotation,
+        };
+        Ok(Chosen::Detector { detector: Searcher::new(detector, search).map_err(typed_wrong)?, name })
+    }
+
+    fn scanner(&self, cascade: Cascade) -> Result<Box<dyn Detector>> {
         let side = self.min_face.get();
         let parameters = ScanParameters {
             scale_factor: self.scale_factor,
@@ -78,10 +167,20 @@ impl Flags {
             min_size: Some(Size { width: side, height: side }),
             max_size: None,
         };
-        // Only a setting without meaning is refused, and those were typed on the command line.
-        let detector =
-            CascadeDetector::new(Arc::new(cascade), parameters).map_err(|e| Failure::usage(e.to_string()))?;
-        Ok(Chosen::Cascade { detector: Box::new(detector), name })
+        Ok(Box::new(CascadeDetector::new(Arc::new(cascade), parameters).map_err(typed_wrong)?))
+    }
+}
+
+/// Only settings without meaning are refused, and those were typed on the command line.
+fn typed_wrong(error: moue_detect::Error) -> Failure {
+    Failure::usage(error.to_string())
+}
+
+fn region(text: &str) -> std::result::Result<Region, String> {
+    let numbers: Vec<f32> = text.split(',').filter_map(|field| field.trim().parse().ok()).collect();
+    match numbers.as_slice() {
+        &[x, y, width, height] if text.split(',').count() == 4 => Ok(Region { x, y, width, height }),
+        _ => Err("expected four numbers: left, top, width and height in pixels".to_owned()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Haar-like features: weighted sums over up to three rectangles (Lienhart and Maydt 2002).
 
 use super::Size;
-use super::program::Test;
+use super::grid::{Grid, LANES, lanes};
+use super::program::{Lanes, Test};
 
 /// A weighted rectangle, in pixels of the window.
 ///
@@ -43,9 +44,9 @@ impl HaarRect {
     }
 
     /// Positions of its corners in an integral image; the sum is `a - b - c + d`.
-    fn corners(&self, stride: usize, tilted: bool) -> [u32; 4] {
+    fn corners(&self, grid: Grid, tilted: bool) -> [u32; 4] {
         let [x, y, width, height] = [self.x, self.y, self.width, self.height].map(|v| v as usize);
-        let at = |x: usize, y: usize| (y * stride + x) as u32;
+        let at = |x: usize, y: usize| grid.at(x, y) as u32;
         if tilted {
             [
                 at(x, y),
@@ -69,6 +70,15 @@ pub(super) struct HaarWindow<'a> {
     pub norm: f32,
 }
 
+/// The same of windows side by side.
+pub(super) struct HaarBlock<'a> {
+    /// The tables from the upper left corner of the first window on.
+    pub sums: &'a [i32],
+    pub tilted: &'a [i32],
+    /// One over area times standard deviation of each.
+    pub norms: [f32; LANES],
+}
+
 /// Whether a feature, freed of the window's contrast, lies below a threshold.
 pub(super) struct HaarTest {
     corners: [[u32; 4]; 3],
@@ -78,9 +88,9 @@ pub(super) struct HaarTest {
 }
 
 impl HaarTest {
-    pub fn new(feature: &HaarFeature, threshold: f32, stride: usize) -> Self {
+    pub fn new(feature: &HaarFeature, threshold: f32, grid: Grid) -> Self {
         Self {
-            corners: feature.rects.map(|rect| rect.corners(stride, feature.tilted)),
+            corners: feature.rects.map(|rect| rect.corners(grid, feature.tilted)),
             weights: feature.rects.map(|rect| rect.weight),
             tilted: feature.tilted,
             threshold,
@@ -90,12 +100,20 @@ impl HaarTest {
 
 #[inline(always)]
 pub(super) fn rect_sum(sums: &[i32], corners: &[u32; 4]) -> i32 {
-    let [a, b, c, d] = corners.map(|corner| sums[corner as usize]);
-    a.wrapping_sub(b).wrapping_sub(c).wrapping_add(d)
+    let at = |i: usize| sums[corners[i] as usize];
+    at(0).wrapping_sub(at(1)).wrapping_sub(at(2)).wrapping_add(at(3))
+}
+
+/// [`rect_sum`] of one of the windows side by side, over the four rows from `first` on.
+#[inline(always)]
+fn sum_at<const N: usize>(rows: &[&[i32; LANES]; N], first: usize, lane: usize) -> f32 {
+    let upper = rows[first][lane].wrapping_sub(rows[first + 1][lane]);
+    upper.wrapping_sub(rows[first + 2][lane]).wrapping_add(rows[first + 3][lane]) as f32
 }
 
 impl Test for HaarTest {
     type Window<'a> = HaarWindow<'a>;
+    type Block<'a> = HaarBlock<'a>;
 
     #[inline(always)]
     fn goes_left(&self, window: &HaarWindow<'_>) -> bool {
@@ -107,6 +125,48 @@ impl Test for HaarTest {
         }
         value * window.norm < self.threshold
     }
+
+    #[inline(always)]
+    fn go_left(&self, block: &HaarBlock<'_>) -> [u32; LANES] {
+        let sums = if self.tilted { block.tilted } else { block.sums };
+        let [a, b, c] = &self.corners;
+        let [first, second, third] = self.weights;
+        let p = [
+            lanes(sums, a[0]),
+            lanes(sums, a[1]),
+            lanes(sums, a[2]),
+            lanes(sums, a[3]),
+            lanes(sums, b[0]),
+            lanes(sums, b[1]),
+            lanes(sums, b[2]),
+            lanes(sums, b[3]),
+        ];
+        let mut answers = [0; LANES];
+        // One long loop each, which the compiler turns into wide registers; several short ones it would unroll.
+        if third == 0.0 {
+            for (lane, answer) in answers.iter_mut().enumerate() {
+                let value = first * sum_at(&p, 0, lane) + second * sum_at(&p, 4, lane);
+                *answer = u32::from(value * block.norms[lane] < self.threshold);
+            }
+        } else {
+            let q = [lanes(sums, c[0]), lanes(sums, c[1]), lanes(sums, c[2]), lanes(sums, c[3])];
+            for (lane, answer) in answers.iter_mut().enumerate() {
+                let mut value = first * sum_at(&p, 0, lane) + second * sum_at(&p, 4, lane);
+                value += third * sum_at(&q, 0, lane);
+                *answer = u32::from(value * block.norms[lane] < self.threshold);
+            }
+        }
+        answers
+    }
+
+    #[inline(always)]
+    fn single<'a>(block: &HaarBlock<'a>, lane: usize) -> HaarWindow<'a>
+    where
+        'a: 'a,
+    {
+        let from = |table: &'a [i32]| table.get(lane..).unwrap_or(&[]);
+        HaarWindow { sums: from(block.sums), tilted: from(block.tilted), norm: block.norms[lane] }
+    }
 }
 
 /// Measures the contrast of windows over their inner part, one pixel less on each side.
@@ -116,10 +176,10 @@ pub(super) struct Contrast {
 }
 
 impl Contrast {
-    pub fn new(window: Size, stride: usize) -> Self {
+    pub fn new(window: Size, grid: Grid) -> Self {
         let (width, height) = (window.width - 2, window.height - 2);
         let inner = HaarRect { x: 1, y: 1, width, height, weight: 1.0 };
-        Self { corners: inner.corners(stride, false), area: f64::from(width) * f64::from(height) }
+        Self { corners: inner.corners(grid, false), area: f64::from(width) * f64::from(height) }
     }
 
     /// The factor by which features of this window are multiplied; `None` for a window so flat that
@@ -135,6 +195,36 @@ impl Contrast {
         } else {
             None
         }
+    }
+
+    /// [`norm`](Self::norm) of windows side by side, and a bit for each that is looked at.
+    #[inline(always)]
+    pub fn norms(&self, sums: &[i32], squares: &[i32]) -> ([f32; LANES], Lanes) {
+        let corners = self.corners;
+        let row = |table| {
+            [
+                lanes(table, corners[0]),
+                lanes(table, corners[1]),
+                lanes(table, corners[2]),
+                lanes(table, corners[3]),
+            ]
+        };
+        let (s, q): ([&[i32; LANES]; 4], [&[i32; LANES]; 4]) = (row(sums), row(squares));
+        let mut norms = [0.0_f32; LANES];
+        for (lane, norm) in norms.iter_mut().enumerate() {
+            let sum = s[0][lane].wrapping_sub(s[1][lane]).wrapping_sub(s[2][lane]).wrapping_add(s[3][lane]);
+            let squared =
+                q[0][lane].wrapping_sub(q[1][lane]).wrapping_sub(q[2][lane]).wrapping_add(q[3][lane]);
+            let sum = f64::from(sum);
+            let spread = self.area * f64::from(squared as u32) - sum * sum;
+            // No root of a number below 0 is taken; such a window is not looked at.
+            *norm = if spread > 0.0 { (1.0 / spread.max(0.0).sqrt()) as f32 } else { f32::INFINITY };
+        }
+        let mut looked_at = 0;
+        for (lane, &norm) in norms.iter().enumerate() {
+            looked_at |= Lanes::from(self.area * f64::from(norm) < 0.1) << lane;
+        }
+        (norms, looked_at)
     }
 }
 
@@ -153,9 +243,9 @@ mod tests {
         let mut table = vec![0; 7 * 7];
         integral::tilted(&pixels, 6, 7, &mut table);
         let rect = HaarRect { x: 2, y: 1, width: 2, height: 1, weight: 1.0 };
-        assert_eq!(rect_sum(&table, &rect.corners(7, true)), 4);
+        assert_eq!(rect_sum(&table, &rect.corners(Grid::plain(7), true)), 4);
         integral::tilted(&[1; 36], 6, 7, &mut table);
-        assert_eq!(rect_sum(&table, &rect.corners(7, true)), 2 * 2);
+        assert_eq!(rect_sum(&table, &rect.corners(Grid::plain(7), true)), 2 * 2);
     }
 
     #[test]
@@ -172,7 +262,7 @@ mod tests {
 
     #[test]
     fn flat_windows_have_no_contrast() {
-        let contrast = Contrast::new(Size { width: 20, height: 20 }, 21);
+        let contrast = Contrast::new(Size { width: 20, height: 20 }, Grid::plain(21));
         let mut sums = vec![0; 21 * 21];
         let mut squares = sums.clone();
         let mut pixels = vec![200_u8; 400];

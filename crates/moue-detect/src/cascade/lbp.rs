@@ -1,6 +1,7 @@
 //! Multi-block local binary patterns (Liao et al. 2007).
 
 use super::Subset;
+use super::grid::{Grid, LANES, lanes};
 use super::program::Test;
 
 /// A grid of 3 x 3 equal blocks within the window, in pixels. Its value is eight bits: whether each
@@ -19,11 +20,11 @@ pub struct LbpFeature {
 
 impl LbpFeature {
     /// Positions of the 4 x 4 corners of the blocks in an integral image, from that of the window.
-    pub(super) fn corners(self, stride: usize) -> [u32; 16] {
+    pub(super) fn corners(self, grid: Grid) -> [u32; 16] {
         std::array::from_fn(|i| {
             let x = self.x as usize + (i % 4) * self.block_width as usize;
             let y = self.y as usize + (i / 4) * self.block_height as usize;
-            (y * stride + x) as u32
+            grid.at(x, y) as u32
         })
     }
 }
@@ -31,7 +32,26 @@ impl LbpFeature {
 /// The pattern read at these corners of an integral image.
 #[inline(always)]
 pub(super) fn code(sums: &[i32], corners: &[u32; 16]) -> usize {
-    let p = corners.map(|corner| sums[corner as usize]);
+    // Written out: a closure over all corners is called rather than made part of the loop.
+    let at = |i: usize| sums[corners[i] as usize];
+    let p = [
+        at(0),
+        at(1),
+        at(2),
+        at(3),
+        at(4),
+        at(5),
+        at(6),
+        at(7),
+        at(8),
+        at(9),
+        at(10),
+        at(11),
+        at(12),
+        at(13),
+        at(14),
+        at(15),
+    ];
     let block = |a: usize| p[a].wrapping_sub(p[a + 1]).wrapping_sub(p[a + 4]).wrapping_add(p[a + 5]);
     let middle = block(5);
     let bit = |corner: usize, shift: u32| usize::from(block(corner) >= middle) << shift;
@@ -47,11 +67,61 @@ pub(super) struct LbpTest {
 impl Test for LbpTest {
     /// The integral image from the upper left corner of the window on.
     type Window<'a> = &'a [i32];
+    type Block<'a> = &'a [i32];
 
     #[inline(always)]
     fn goes_left(&self, sums: &&[i32]) -> bool {
         let code = code(sums, &self.corners);
         (self.subset[code >> 5] >> (code & 31)) & 1 == 1
+    }
+
+    #[inline(always)]
+    fn go_left(&self, sums: &&[i32]) -> [u32; LANES] {
+        // Written out: a closure over sixteen rows would be called, and the loop not be made of wide registers.
+        let row = |i: usize| lanes(sums, self.corners[i]);
+        let p = [
+            row(0),
+            row(1),
+            row(2),
+            row(3),
+            row(4),
+            row(5),
+            row(6),
+            row(7),
+            row(8),
+            row(9),
+            row(10),
+            row(11),
+            row(12),
+            row(13),
+            row(14),
+            row(15),
+        ];
+        let mut answers = [0; LANES];
+        for (lane, answer) in answers.iter_mut().enumerate() {
+            let across = |corner: usize| p[corner][lane].wrapping_sub(p[corner + 1][lane]);
+            let block = |corner: usize| across(corner).wrapping_sub(across(corner + 4));
+            let middle = block(5);
+            let bit = |corner: usize| u32::from(block(corner) >= middle);
+            // The upper three bits choose one of eight words: by three choices of two, which need no table.
+            let pick = |bit: u32, set: u32, clear: u32| if bit != 0 { set } else { clear };
+            let (high, middle_bit, low) = (bit(0), bit(1), bit(2));
+            let s = &self.subset;
+            let upper = pick(middle_bit, pick(low, s[7], s[6]), pick(low, s[5], s[4]));
+            let lower = pick(middle_bit, pick(low, s[3], s[2]), pick(low, s[1], s[0]));
+            let word = pick(high, upper, lower);
+            let place = bit(6) << 4 | bit(10) << 3 | bit(9) << 2 | bit(8) << 1 | bit(4);
+            *answer = (word >> place) & 1;
+        }
+        answers
+    }
+
+    #[inline(always)]
+    fn single<'a>(sums: &&'a [i32], lane: usize) -> &'a [i32]
+    where
+        'a: 'a,
+    {
+        sums.get(lane..).unwrap_or(&[])
     }
 }
 
@@ -78,7 +148,7 @@ mod tests {
             paint(column, row, 11);
             let mut sums = vec![0; 10 * 13];
             integral::sums(&pixels, 9, 10, &mut sums);
-            assert_eq!(code(&sums, &feature.corners(10)), 1 << (7 - i));
+            assert_eq!(code(&sums, &feature.corners(Grid::plain(10))), 1 << (7 - i));
         }
     }
 
@@ -87,6 +157,6 @@ mod tests {
         let mut sums = vec![0; 25 * 25];
         integral::sums(&[90; 24 * 24], 24, 25, &mut sums);
         let feature = LbpFeature { x: 0, y: 0, block_width: 8, block_height: 8 };
-        assert_eq!(code(&sums, &feature.corners(25)), 255);
+        assert_eq!(code(&sums, &feature.corners(Grid::plain(25))), 255);
     }
 }

@@ -76,20 +76,19 @@ pub(super) fn resize(
         let upper = &buffers.rows[(taps[0] % 2) as usize];
         let lower = &buffers.rows[(taps[1] % 2) as usize];
         let [a, b] = weights.map(u32::from);
-        out.extend(
-            upper
-                .iter()
-                .zip(lower)
-                .map(|(&u, &l)| ((u32::from(u) * a + u32::from(l) * b + 32768) >> 16) as u8),
-        );
+        let start = out.len();
+        out.resize(start + target_width as usize, 0);
+        for ((out, &u), &l) in out[start..].iter_mut().zip(upper).zip(lower) {
+            *out = ((u32::from(u) * a + u32::from(l) * b + 32768) >> 16) as u8;
+        }
     }
 }
 
 fn mix_row(row: &[u8], columns: &Axis, out: &mut Vec<u16>) {
-    out.clear();
-    out.extend(columns.taps.iter().zip(&columns.weights).map(|(&[left, right], &[a, b])| {
-        u16::from(row[left as usize]) * a + u16::from(row[right as usize]) * b
-    }));
+    out.resize(columns.taps.len(), 0);
+    for ((out, &[left, right]), &[a, b]) in out.iter_mut().zip(&columns.taps).zip(&columns.weights) {
+        *out = u16::from(row[left as usize]) * a + u16::from(row[right as usize]) * b;
+    }
 }
 
 #[cfg(test)]

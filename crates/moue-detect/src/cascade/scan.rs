@@ -5,13 +5,15 @@ use std::sync::Arc;
 use moue_media::Grey;
 use rayon::prelude::*;
 
+use super::grid::{Grid, LANES};
 use super::group::{self, Rect};
-use super::haar::{Contrast, HaarTest, HaarWindow};
+use super::haar::{Contrast, HaarBlock, HaarTest, HaarWindow};
 use super::lbp::LbpTest;
-use super::program::{Program, Test};
+use super::program::{ALL, Program, Test};
 use super::pyramid::{self, Level};
 use super::resize::{self, Rows};
-use super::{Cascade, ScanParameters, Size, Stages, integral};
+use super::simd::scan_row;
+use super::{Cascade, ScanParameters, Size, Stages, integral, simd};
 use crate::Error;
 
 /// Most pixels a picture may have: a scan takes up to 70 bytes for each.
@@ -35,26 +37,17 @@ pub struct Found {
     pub neighbours: u32,
 }
 
-impl Found {
-    /// The support of the hits as a number between 0 and 1: `n / (n + 8)` for `n` hits, so 4 hits give a
-    /// third, 8 a half, 24 three quarters. It grows with `n` and says nothing else: the scale
-    /// factor and the smallest size decide how many hits a face gets.
-    pub fn score(&self) -> f32 {
-        let hits = self.neighbours as f32;
-        hits / (hits + 8.0)
-    }
-}
-
 /// A cascade with the buffers that a scan needs.
 pub struct Scanner {
     cascade: Arc<Cascade>,
-    layout: Option<Layout>,
+    /// For the grids used last.
+    layouts: Vec<Layout>,
     layers: Vec<Layer>,
 }
 
-/// The cascade laid out for integral images of one stride.
+/// The cascade laid out for integral images on one grid.
 struct Layout {
-    stride: usize,
+    grid: Grid,
     kind: LayoutKind,
 }
 
@@ -71,12 +64,13 @@ struct Layer {
     sums: Vec<i32>,
     squares: Vec<i32>,
     tilted: Vec<i32>,
+    row: Vec<i32>,
 }
 
 impl Scanner {
     /// A scanner for `cascade`.
     pub fn new(cascade: Arc<Cascade>) -> Self {
-        Self { cascade, layout: None, layers: Vec::new() }
+        Self { cascade, layouts: Vec::new(), layers: Vec::new() }
     }
 
     /// The cascade it runs.
@@ -128,27 +122,31 @@ impl Scanner {
 
     /// For each level the places `(column, row)` of the windows that pass, row by row.
     pub(super) fn passing(&mut self, picture: &Grey, levels: &[Level]) -> Vec<Vec<(usize, usize)>> {
-        let Some(stride) = levels.iter().map(|level| level.size.width as usize + 1).max() else {
+        let Some(columns) = levels.iter().map(|level| level.size.width as usize + 1).max() else {
             return Vec::new();
         };
-        let layout = match self.layout.take() {
-            Some(layout) if layout.stride == stride => layout,
-            _ => Layout::new(&self.cascade, stride),
-        };
+        let grid = |level: &Level| Grid::new(columns, level.step == 2);
+        self.layouts.retain(|layout| levels.iter().any(|level| layout.grid == grid(level)));
+        for level in levels {
+            if self.layouts.iter().all(|layout| layout.grid != grid(level)) {
+                self.layouts.push(Layout::new(&self.cascade, grid(level)));
+            }
+        }
         if self.layers.len() < levels.len() {
             self.layers.resize_with(levels.len(), Layer::default);
         }
-        let passing = self
-            .layers
+        let layouts = &self.layouts;
+        self.layers
             .par_iter_mut()
             .zip(levels)
-            .map(|(layer, level)| {
-                layer.fill(picture, level, &layout);
-                layout.scan(layer, level)
+            .map(|(layer, level)| match layouts.iter().find(|layout| layout.grid == grid(level)) {
+                Some(layout) => {
+                    layer.fill(picture, level, layout);
+                    layout.scan(layer, level)
+                }
+                None => Vec::new(),
             })
-            .collect();
-        self.layout = Some(layout);
-        passing
+            .collect()
     }
 
     /// The shrunken picture of a level of the last scan, row by row.
@@ -178,56 +176,88 @@ impl Layer {
         let target = (level.size.width, level.size.height);
         let source = (picture.width(), picture.height());
         resize::resize(picture.pixels(), source, target, &mut self.rows, &mut self.pixels);
-        let (width, stride) = (level.size.width as usize, layout.stride);
-        let entries = (level.size.height as usize + 1) * stride;
+        let (width, grid) = (level.size.width as usize, layout.grid);
+        // A block of windows at the right border reads past the last entry of the last row.
+        let rows = (level.size.height as usize + 1) * grid.stride;
+        let entries = rows + LANES;
         self.sums.resize(entries, 0);
-        integral::sums(&self.pixels, width, stride, &mut self.sums);
+        integral::sums(&self.pixels, width, grid.stride, &mut self.sums);
+        grid.arrange(&mut self.sums[..rows], &mut self.row);
         if let LayoutKind::Haar { tilted, .. } = layout.kind {
             self.squares.resize(entries, 0);
-            integral::squares(&self.pixels, width, stride, &mut self.squares);
+            integral::squares(&self.pixels, width, grid.stride, &mut self.squares);
+            grid.arrange(&mut self.squares[..rows], &mut self.row);
             if tilted {
                 self.tilted.resize(entries, 0);
-                integral::tilted(&self.pixels, width, stride, &mut self.tilted);
+                integral::tilted(&self.pixels, width, grid.stride, &mut self.tilted);
+                grid.arrange(&mut self.tilted[..rows], &mut self.row);
             }
         }
     }
 }
 
 impl Layout {
-    fn new(cascade: &Cascade, stride: usize) -> Self {
+    fn new(cascade: &Cascade, grid: Grid) -> Self {
         let kind = match &cascade.stages {
             Stages::Lbp { features, stages } => LayoutKind::Lbp(Program::new(stages, |feature, &subset| {
-                LbpTest { corners: features[feature as usize].corners(stride), subset }
+                LbpTest { corners: features[feature as usize].corners(grid), subset }
             })),
             Stages::Haar { features, stages } => LayoutKind::Haar {
                 program: Program::new(stages, |feature, &threshold| {
-                    HaarTest::new(&features[feature as usize], threshold, stride)
+                    HaarTest::new(&features[feature as usize], threshold, grid)
                 }),
-                contrast: Contrast::new(cascade.window, stride),
+                contrast: Contrast::new(cascade.window, grid),
                 tilted: features.iter().any(|feature| feature.tilted),
             },
         };
-        Self { stride, kind }
+        Self { grid, kind }
     }
 
     fn scan(&self, layer: &Layer, level: &Level) -> Vec<(usize, usize)> {
+        let simd = simd::Level::current();
         match &self.kind {
-            LayoutKind::Lbp(program) => self.bands(level, program, |start| Some(&layer.sums[start..])),
-            LayoutKind::Haar { program, contrast, tilted } => self.bands(level, program, |start| {
-                let sums = &layer.sums[start..];
-                let norm = contrast.norm(sums, &layer.squares[start..])?;
-                Some(HaarWindow { sums, tilted: if *tilted { &layer.tilted[start..] } else { &[] }, norm })
+            LayoutKind::Lbp(program) if level.step <= 2 => self.bands(level, |y, hits| {
+                scan_row(simd, program, level, y, hits, |column| {
+                    (layer.sums.get(self.grid.at(0, y) + column..).unwrap_or(&[]), ALL)
+                });
             }),
+            LayoutKind::Lbp(program) => self.bands(level, |y, hits| {
+                step_through(program, level, y, hits, |x| Some(&layer.sums[self.grid.at(x, y)..]));
+            }),
+            LayoutKind::Haar { program, contrast, tilted } => {
+                let tables = |start: usize| {
+                    (
+                        &layer.sums[start..],
+                        &layer.squares[start..],
+                        if *tilted { &layer.tilted[start..] } else { &[][..] },
+                    )
+                };
+                if level.step <= 2 {
+                    self.bands(level, |y, hits| {
+                        scan_row(simd, program, level, y, hits, |column| {
+                            let (sums, squares, tilted) = tables(self.grid.at(0, y) + column);
+                            let (norms, looked_at) = contrast.norms(sums, squares);
+                            (HaarBlock { sums, tilted, norms }, looked_at)
+                        });
+                    })
+                } else {
+                    self.bands(level, |y, hits| {
+                        step_through(program, level, y, hits, |x| {
+                            let (sums, squares, tilted) = tables(self.grid.at(x, y));
+                            let norm = contrast.norm(sums, squares)?;
+                            Some(HaarWindow { sums, tilted, norm })
+                        });
+                    })
+                }
+            }
         }
     }
 
-    /// Scans bands of rows side by side and puts their hits in order. `view` is the window that starts
-    /// at a position of the tables, if it is worth looking at.
-    fn bands<'a, T: Test>(
+    /// Scans bands of rows side by side and puts their hits in order. `scan` adds the hits of a row.
+    fn bands(
         &self,
         level: &Level,
-        program: &Program<T>,
-        view: impl Fn(usize) -> Option<T::Window<'a>> + Sync,
+        scan: impl Fn(usize, &mut Vec<(usize, usize)>) + Sync,
     ) -> Vec<(usize, usize)> {
         let bands = level.rows.div_ceil(level.step).div_ceil(ROWS_PER_BAND);
         let band = |band: usize| {
@@ -235,18 +265,29 @@ impl Layout {
             let first = band * ROWS_PER_BAND * level.step;
             let end = (first + ROWS_PER_BAND * level.step).min(level.rows);
             for y in (first..end).step_by(level.step) {
-                let mut x = 0;
-                while x < level.columns {
-                    let passed = view(y * self.stride + x).map(|window| program.passed(&window));
-                    if passed == Some(program.stage_count()) {
-                        hits.push((x, y));
-                    }
-                    // Where not even the first stage sees a face, the next position is left out.
-                    x += if passed == Some(0) { 2 * level.step } else { level.step };
-                }
+                scan(y, &mut hits);
             }
             hits
         };
         (0..bands).into_par_iter().map(band).collect::<Vec<_>>().concat()
+    }
+}
+
+/// Scans a row window by window. `view` is the window at a column, if it is worth looking at.
+fn step_through<'a, T: Test>(
+    program: &Program<T>,
+    level: &Level,
+    y: usize,
+    hits: &mut Vec<(usize, usize)>,
+    view: impl Fn(usize) -> Option<T::Window<'a>>,
+) {
+    let mut x = 0;
+    while x < level.columns {
+        let passed = view(x).map(|window| program.passed(&window));
+        if passed == Some(program.stage_count()) {
+            hits.push((x, y));
+        }
+        // Where not even the first stage sees a face, the next position is left out.
+        x += if passed == Some(0) { 2 * level.step } else { level.step };
     }
 }

@@ -48,16 +48,16 @@ struct Report<'a> {
 }
 
 pub fn run(args: Args) -> Result {
-    let chosen = args.detector.choose()?;
+    let chosen = args.detector.choose(args.threads.count())?;
     let name = chosen.name().to_owned();
-    let Chosen::Cascade { mut detector, .. } = chosen else {
+    let Chosen::Detector { mut detector, .. } = chosen else {
         return Err(Failure::usage("--detector none looks for nothing that could be measured"));
     };
     let picture = read_picture(&args.image, &Limits::default())?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.count()).build()?;
     let mut faces = 0;
     let timing = args.patience.measure(|| {
-        faces = pool.install(|| moue::Detector::detect(detector.as_mut(), &picture))?.len();
+        faces = pool.install(|| moue::Detector::detect(&mut detector, &picture))?.len();
         Ok(())
     })?;
     let (width, height) = (picture.width(), picture.height());

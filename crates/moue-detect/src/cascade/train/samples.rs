@@ -1,5 +1,6 @@
 //! Windows to learn from.
 
+use super::super::grid::Grid;
 use super::super::{LbpFeature, Size, integral, lbp};
 use rayon::prelude::*;
 
@@ -56,7 +57,8 @@ impl Samples {
     pub fn codes(&self, features: &[LbpFeature]) -> Vec<u8> {
         let (width, height) = (self.window.width as usize, self.window.height as usize);
         let (count, stride) = (self.len(), width + 1);
-        let corners: Vec<[u32; 16]> = features.iter().map(|feature| feature.corners(stride)).collect();
+        let corners: Vec<[u32; 16]> =
+            features.iter().map(|feature| feature.corners(Grid::plain(stride))).collect();
         let blocks: Vec<Vec<u8>> = self
             .pixels
             .par_chunks(BLOCK * self.area())

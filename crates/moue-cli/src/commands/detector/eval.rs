@@ -1,0 +1,187 @@
+//! `moue detector eval`: how many faces a detector finds, and how many that are none.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use moue_detect::evaluate::{Evaluation, Operating};
+use moue_detect::labelled::{Photo, read_photos};
+use moue_report::plots::{DetectionCurve, DetectionPlot};
+use serde::Serialize;
+
+use super::data::Photos;
+use super::{Chosen, Flags};
+use crate::console;
+use crate::failure::{Failure, Outcome, Result};
+use crate::options::{Json, Threads};
+use crate::text::percent;
+
+/// Measure a detector on photos with face boxes that training never saw
+///
+/// A box has found a face where intersection over union reaches a half. Faces smaller than --min-face count neither
+/// way. Photos without faces are measured apart.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moue detector eval --photos faces/ --min-face 20
+  moue detector eval --photos faces/ --detector lbp --report out/")]
+pub struct Args {
+    #[command(flatten)]
+    photos: Photos,
+    #[command(flatten)]
+    detector: Flags,
+    /// Measure on all photos, those that training saw among them
+    #[arg(long)]
+    all: bool,
+    /// Folder for precision over recall as a picture, and the boxes that were wrong
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    threads: Threads,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// Keys are part of the command's interface: add freely, rename none.
+#[derive(Debug, Serialize)]
+struct Report {
+    detector: String,
+    threshold: f32,
+    sets: Vec<Set>,
+    /// Slope and shift that would make scores the share of right boxes.
+    calibration: Option<(f64, f64)>,
+}
+
+#[derive(Debug, Serialize)]
+struct Set {
+    name: &'static str,
+    photos: usize,
+    faces: usize,
+    recall: f64,
+    precision: f64,
+    average_precision: f64,
+    false_faces: usize,
+    /// Recall of faces from so many pixels a side on: pixels, faces, recall.
+    by_size: Vec<(f32, usize, f64)>,
+}
+
+impl Set {
+    fn new(name: &'static str, all: &Evaluation, threshold: f32) -> Self {
+        let Operating { recall, precision, false_faces, .. } = all.at(threshold);
+        Self {
+            name,
+            photos: all.photos,
+            faces: all.faces.len(),
+            recall,
+            precision,
+            average_precision: all.average_precision(),
+            false_faces: (false_faces * all.photos as f64).round() as usize,
+            by_size: all.by_size(threshold),
+        }
+    }
+}
+
+/// Score down to which boxes are asked for, to see what a lower threshold would bring.
+const LOWEST: f32 = 0.05;
+
+pub fn run(args: Args) -> Result {
+    let threshold = args.detector.threshold;
+    // Faces are counted by the root of their area, the search goes by the shorter side: it must not stop short of them.
+    let least = NonZeroU32::new(args.detector.min_face.get() * 3 / 5).unwrap_or(NonZeroU32::MIN);
+    let flags = Flags { threshold: threshold.min(LOWEST), min_face: least, ..args.detector.clone() };
+    let Chosen::Detector { mut detector, name } = flags.choose(args.threads.count())? else {
+        return Err(Failure::usage("--detector none looks for nothing that could be measured"));
+    };
+    let smallest = args.detector.min_face.get() as f32;
+    let photos = |path: PathBuf| -> Result<Vec<Photo>> {
+        Ok(read_photos(&path)?.into_iter().filter(|photo| args.all || photo.is_held_out()).collect())
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.count()).build()?;
+    let mut measure = |photos: &[Photo]| pool.install(|| Evaluation::of(&mut detector, photos, smallest));
+    let portraits = measure(&photos(args.photos.portraits())?)?;
+    let streets = measure(&photos(args.photos.streets())?)?;
+    let empty = measure(&photos(args.photos.backgrounds())?)?;
+    let with_faces = joined([&portraits, &streets]);
+    let everything = joined([&portraits, &streets, &empty]);
+    let report = Report {
+        detector: name.clone(),
+        threshold,
+        sets: vec![
+            Set::new("portraits", &portraits, threshold),
+            Set::new("streets", &streets, threshold),
+            Set::new("with faces", &with_faces, threshold),
+            Set::new("without faces", &empty, threshold),
+        ],
+        calibration: everything.calibration(),
+    };
+    if let Some(folder) = &args.report {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Failure::message(format!("{}: {e}", folder.display())))?;
+        let curve = |name: &str, all: &Evaluation| {
+            let at = all.at(threshold);
+            DetectionCurve {
+                name: name.to_owned(),
+                points: all.curve().iter().map(|p| [p.recall, p.precision]).collect(),
+                mark: Some([at.recall, at.precision]),
+            }
+        };
+        let plot = DetectionPlot {
+            title: format!("Faces found by {name}"),
+            subtitle: format!(
+                "held-out photos, faces of {smallest:.0} pixels and more; dots: threshold {threshold}"
+            ),
+            curves: vec![
+                curve("photos of one person", &portraits),
+                curve("street photos", &streets),
+                curve("both", &with_faces),
+            ],
+        };
+        plot.render().write(&folder.join("precision-recall.png"))?;
+        let text = serde_json::to_vec_pretty(&report)?;
+        console::write_file(&folder.join("detector.json"), &text)?;
+    }
+    if args.json.json {
+        console::print_json(&report)?;
+    } else {
+        console::print(report.to_text())?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn joined<const N: usize>(parts: [&Evaluation; N]) -> Evaluation {
+    let mut all = Evaluation::default();
+    parts.into_iter().for_each(|part| all.extend(part.clone()));
+    all
+}
+
+impl Report {
+    fn to_text(&self) -> String {
+        let mut text = format!("{}, scores from {}\n\n", self.detector, self.threshold);
+        let head =
+            ["photos", "", "faces", "recall", "precision", "AP", "false", "recall from 20, 32, 64, 128 px"];
+        let [a, b, c, d, e, f, g, h] = head;
+        text.push_str(&format!("{a:<14}{b:>6}{c:>7}{d:>9}{e:>11}{f:>8}{g:>7}   {h}\n"));
+        for set in &self.sets {
+            let sizes: Vec<String> = set
+                .by_size
+                .iter()
+                .map(
+                    |&(_, faces, recall)| {
+                        if faces == 0 { "-".to_owned() } else { format!("{} of {faces}", percent(recall)) }
+                    },
+                )
+                .collect();
+            text.push_str(&format!(
+                "{:<14}{:>6}{:>7}{:>9}{:>11}{:>8}{:>7}   {}\n",
+                set.name,
+                set.photos,
+                set.faces,
+                percent(set.recall),
+                percent(set.precision),
+                percent(set.average_precision),
+                set.false_faces,
+                sizes.join(", ")
+            ));
+        }
+        text
+    }
+}

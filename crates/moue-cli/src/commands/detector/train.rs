@@ -1,0 +1,153 @@
+//! `moue detector train`: from photos with face boxes to the network that finds faces.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use moue_cpu::CpuEngine;
+use moue_data::{Exclusions, Limits, ReadOptions, Usage};
+use moue_detect::cnn::train::{Album, Recipe, Training};
+use moue_detect::cnn::{CnnDetector, CnnParameters, Network};
+use moue_detect::evaluate::Evaluation;
+use moue_detect::labelled::{Photo, read_photos};
+use moue_media::{Grey, Sheet, Tile};
+
+use super::data::Photos;
+use crate::console;
+use crate::failure::{Failure, Outcome, Result};
+use crate::options::Threads;
+use crate::text::grouped;
+
+/// Train the face detector on scenes composed from photos
+///
+/// An eighth of the photos, chosen by the bytes of their files, is held out: `moue detector eval` measures on it. The
+/// run folder keeps a checkpoint from which the same command goes on, and scenes.png, a sample of what is learnt from.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  moue detector train recipes/face-detector.toml --photos faces/ --crops fer2013.csv.bz2 --out face.safetensors")]
+pub struct Args {
+    /// How to train, in TOML
+    #[arg(value_name = "RECIPE")]
+    recipe: PathBuf,
+    #[command(flatten)]
+    photos: Photos,
+    /// Face crops as in FER2013, whose training rows are set into scenes
+    #[arg(long, value_name = "CSV")]
+    crops: Option<PathBuf>,
+    /// Rows of the csv to leave out, counted from 0
+    #[arg(long, value_name = "FILE", requires = "crops")]
+    exclude: Option<PathBuf>,
+    /// Where the network goes
+    #[arg(long, value_name = "FILE", default_value = "face.safetensors")]
+    out: PathBuf,
+    /// Folder of the checkpoint [default: --out with the ending .run]
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    #[command(flatten)]
+    threads: Threads,
+}
+
+/// Score down to which boxes take part in the calibration, and side of the smallest face that does.
+const LOWEST: f32 = 0.05;
+const SMALLEST: f32 = 20.0;
+
+pub fn run(args: Args) -> Result {
+    let folder = args.run.clone().unwrap_or_else(|| args.out.with_extension("run"));
+    let text = std::fs::read_to_string(&args.recipe)
+        .map_err(|e| Failure::message(format!("{}: {e}", args.recipe.display())))?;
+    let recipe: Recipe = toml::from_str(&text).map_err(|e| {
+        let line = 1 + text[..e.span().map_or(0, |s| s.start)].matches('\n').count();
+        Failure::message(format!("{}:{line}: {}", args.recipe.display(), e.message()))
+    })?;
+    recipe.check()?;
+
+    let training = |path: PathBuf| -> Result<Vec<Photo>> {
+        Ok(read_photos(&path)?.into_iter().filter(|photo| !photo.is_held_out()).collect())
+    };
+    let (portraits, streets, backgrounds) = (
+        training(args.photos.portraits())?,
+        training(args.photos.streets())?,
+        training(args.photos.backgrounds())?,
+    );
+    let crops = crops(&args)?;
+    console::say(format_args!(
+        "{} portraits, {} street photos, {} photos without faces, {} crops",
+        grouped(portraits.len()),
+        grouped(streets.len()),
+        grouped(backgrounds.len()),
+        grouped(crops.len())
+    ));
+    let album = Album::new(&portraits, &streets, &backgrounds, &crops)?;
+    let steps = recipe.steps;
+    let threads = args.threads.count();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let mut training = Training::open(recipe.clone(), &album, &backgrounds, &CpuEngine, threads, &folder)?;
+    show_scenes(&album, &recipe, &folder.join("scenes.png"))?;
+    if training.step() > 0 {
+        console::say(format_args!("goes on after step {}", grouped(training.step() as usize)));
+    }
+    let (start, first) = (Instant::now(), training.step());
+    pool.install(|| {
+        training.run(&mut |progress| {
+            let rate = (progress.step - first) as f64 / start.elapsed().as_secs_f64();
+            console::say(format_args!(
+                "step {} of {steps}: loss {:.4}, {} false faces to unlearn, {rate:.2} steps/s",
+                progress.step, progress.loss, progress.hard
+            ));
+            true
+        })
+    })?;
+    let network = calibrated(Network::new(training.weights().clone())?, &args.photos)?;
+    let bytes = network.to_bytes()?;
+    console::write_file(&args.out, &bytes)?;
+    console::say(format_args!("{} holds the network", args.out.display()));
+    Ok(Outcome::Done)
+}
+
+/// Makes the scores of a network the share of right boxes on the held-out photos.
+fn calibrated(network: Network, photos: &Photos) -> Result<Network> {
+    let parameters = CnnParameters { threshold: LOWEST, ..CnnParameters::default() };
+    let mut detector = CnnDetector::new(Arc::new(network.clone()), parameters)?;
+    let mut all = Evaluation::default();
+    for path in [photos.portraits(), photos.streets(), photos.backgrounds()] {
+        let held_out: Vec<Photo> = read_photos(&path)?.into_iter().filter(Photo::is_held_out).collect();
+        all.extend(Evaluation::of(&mut detector, &held_out, SMALLEST)?);
+    }
+    match all.calibration() {
+        Some((slope, shift)) => Ok(network.calibrated(slope as f32, shift as f32)?),
+        None => Ok(network),
+    }
+}
+
+/// Training rows of FER2013.
+fn crops(args: &Args) -> Result<Vec<Grey>> {
+    let Some(path) = &args.crops else { return Ok(Vec::new()) };
+    let dataset = moue_data::read(path, &ReadOptions::strict())?.dataset;
+    let excluded = match &args.exclude {
+        Some(path) => Exclusions::read(path, &Limits::default())?.samples(&dataset)?,
+        None => Vec::new(),
+    };
+    let rows = dataset.indices(Usage::Training);
+    let rows = rows.into_iter().filter(|row| excluded.binary_search(row).is_err());
+    rows.map(|row| Ok(dataset.grey(row)?)).collect()
+}
+
+/// A sheet of scenes with the boxes that are taught.
+fn show_scenes(album: &Album, recipe: &Recipe, path: &Path) -> Result<()> {
+    let side = recipe.side as u32;
+    let mut tiles = Vec::new();
+    for i in 0..24 {
+        let (pixels, targets) = album.scene(recipe.seed, 0, i, recipe.side, &[]);
+        let grey = Grey::from_raw(side, side, pixels.iter().map(|&v| v as u8).collect());
+        let mut picture = grey.ok_or_else(|| Failure::message("a scene of another size"))?.to_picture();
+        for t in targets {
+            let colour = if t.ignore { [255, 160, 0] } else { [0, 220, 0] };
+            super::data::outline(&mut picture, [t.x, t.y, t.width, t.height], colour);
+        }
+        tiles.push(Tile { picture, caption: Vec::new(), border: [200; 3] });
+    }
+    let sheet = Sheet { title: "Scenes to learn from".to_owned(), columns: 6, side, tiles };
+    sheet.render()?.write(path)?;
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Pictures pasted into pictures: turned, scaled, toned and blended.
+
+use moue_media::Grey;
+
+use super::loss::Target;
+
+/// A picture at full size, half, a quarter and so on, so that it can be drawn small without aliasing.
+pub(super) struct Pyramid(Vec<Grey>);
+
+impl Pyramid {
+    pub fn new(picture: &Grey) -> Result<Self, moue_media::Error> {
+        let mut levels = vec![picture.clone()];
+        while let Some(last) = levels.last().filter(|l| l.width().min(l.height()) >= 16) {
+            levels.push(last.resized(last.width() / 2, last.height() / 2)?);
+        }
+        Ok(Self(levels))
+    }
+
+    pub fn width(&self) -> f32 {
+        self.0[0].width() as f32
+    }
+
+    pub fn height(&self) -> f32 {
+        self.0[0].height() as f32
+    }
+
+    /// The level to read when drawn at `scale` pixels a pixel of the picture, and its own scale by axis.
+    fn level(&self, scale: f32) -> (&Grey, [f32; 2]) {
+        let wanted = (1.0 / scale).log2().round().max(0.0) as usize;
+        let level = &self.0[wanted.min(self.0.len() - 1)];
+        (level, [level.width() as f32 / self.width(), level.height() as f32 / self.height()])
+    }
+}
+
+/// What part of a picture is pasted, around a box on it: a rounded rectangle.
+#[derive(Clone, Copy)]
+pub(super) struct Mask {
+    /// Half its width and height above and below the centre, in half widths and heights of the box.
+    pub reach: [f32; 3],
+    /// 2: an ellipse; larger: more of a rectangle.
+    pub power: f32,
+    /// Share of the way to the edge over which it fades out.
+    pub feather: f32,
+}
+
+/// Where and how a picture is pasted.
+pub(super) struct Placement {
+    /// The box's centre on the picture, its width and height.
+    pub from: [f32; 4],
+    /// Where that centre comes to lie on the canvas.
+    pub to: [f32; 2],
+    /// Pixels of the canvas a pixel of the picture.
+    pub scale: f32,
+    /// Height over width, times that of the picture.
+    pub stretch: f32,
+    /// Clockwise, in radians.
+    pub angle: f32,
+    pub mirror: bool,
+    /// Grey levels are multiplied by the first, then the second is added.
+    pub tone: [f32; 2],
+    pub mask: Mask,
+}
+
+impl Placement {
+    /// Where a box of the picture comes to lie: the upright box around an ellipse in it.
+    pub fn place(&self, [x, y, w, h]: [f32; 4], ignore: bool) -> Target {
+        let flip = if self.mirror { -1.0 } else { 1.0 };
+        let (sin, cos) = self.angle.sin_cos();
+        let across = (x - self.from[0]) * self.scale * flip;
+        let down = (y - self.from[1]) * self.scale * self.stretch;
+        let (a, b) = (w * self.scale / 2.0, h * self.scale * self.stretch / 2.0);
+        let width = 2.0 * (a * cos).hypot(b * sin);
+        let height = 2.0 * (a * sin).hypot(b * cos);
+        Target {
+            x: self.to[0] + across * cos - down * sin - width / 2.0,
+            y: self.to[1] + across * sin + down * cos - height / 2.0,
+            width,
+            height,
+            ignore,
+        }
+    }
+}
+
+/// A square picture in the making.
+pub(super) struct Canvas {
+    pub side: usize,
+    pub pixels: Vec<f32>,
+}
+
+impl Canvas {
+    pub fn new(side: usize) -> Self {
+        Self { side, pixels: vec![0.0; side * side] }
+    }
+
+    pub fn paste(&mut self, source: &Pyramid, p: &Placement) {
+        let (level, by_level) = source.level(p.scale);
+        let (sin, cos) = p.angle.sin_cos();
+        let flip = if p.mirror { -1.0 } else { 1.0 };
+        let half = [p.from[2] / 2.0, p.from[3] / 2.0];
+        // A circle around the mask bounds it however it is turned.
+        let reach = (p.mask.reach[0] * half[0] * p.scale)
+            .hypot(p.mask.reach[1].max(p.mask.reach[2]) * half[1] * p.scale * p.stretch);
+        let range = |centre: f32| {
+            let low = (centre - reach).floor().clamp(0.0, self.side as f32) as usize;
+            let high = (centre + reach).ceil().clamp(0.0, self.side as f32) as usize;
+            low..high
+        };
+        let (columns, rows) = (range(p.to[0]), range(p.to[1]));
+        for row in rows {
+            for column in columns.clone() {
+                let (dx, dy) = (column as f32 + 0.5 - p.to[0], row as f32 + 0.5 - p.to[1]);
+                let across = (dx * cos + dy * sin) / p.scale * flip;
+                let down = (dy * cos - dx * sin) / (p.scale * p.stretch);
+                let (x, y) = (p.from[0] + across, p.from[1] + down);
+                if x < 0.0 || y < 0.0 || x >= source.width() || y >= source.height() {
+                    continue;
+                }
+                let u = (across / (half[0] * p.mask.reach[0])).abs();
+                let v = (down / (half[1] * p.mask.reach[if down < 0.0 { 1 } else { 2 }])).abs();
+                let distance = if p.mask.power > 16.0 {
+                    u.max(v)
+                } else {
+                    (u.powf(p.mask.power) + v.powf(p.mask.power)).powf(1.0 / p.mask.power)
+                };
+                let cover = ((1.0 - distance) / p.mask.feather.max(1e-3)).clamp(0.0, 1.0);
+                if cover > 0.0 {
+                    let value = sample(level, x * by_level[0], y * by_level[1]) * p.tone[0] + p.tone[1];
+                    let under = &mut self.pixels[row * self.side + column];
+                    *under += cover * (value - *under);
+                }
+            }
+        }
+    }
+
+    /// Mean and spread of the grey levels in a box, as far as it lies on the canvas.
+    pub fn tone(&self, t: &Target) -> Option<[f32; 2]> {
+        let range = |low: f32, extent: f32| {
+            (low.clamp(0.0, self.side as f32) as usize)
+                ..((low + extent).clamp(0.0, self.side as f32) as usize)
+        };
+        let (columns, rows) = (range(t.x, t.width), range(t.y, t.height));
+        let values = rows.flat_map(|row| {
+            let start = row * self.side;
+            self.pixels[start + columns.start..(start + columns.end).max(start + columns.start)].iter()
+        });
+        spread(values.copied())
+    }
+
+    /// Blurs by a box of `2 reach + 1` pixels, each way.
+    pub fn blur(&mut self, reach: usize) {
+        let n = self.side;
+        let mut line = vec![0.0; n];
+        for horizontal in [true, false] {
+            for fixed in 0..n {
+                let at = |i: usize| if horizontal { fixed * n + i } else { i * n + fixed };
+                for (i, value) in line.iter_mut().enumerate() {
+                    let (low, high) = (i.saturating_sub(reach), (i + reach).min(n - 1));
+                    *value = (low..=high).map(|k| self.pixels[at(k)]).sum::<f32>() / (high - low + 1) as f32;
+                }
+                for (i, value) in line.iter().enumerate() {
+                    self.pixels[at(i)] = *value;
+                }
+            }
+        }
+    }
+}
+
+/// Mean and standard deviation.
+pub(super) fn spread(values: impl Iterator<Item = f32>) -> Option<[f32; 2]> {
+    let (mut n, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    for v in values {
+        n += 1.0;
+        sum += v;
+        squares += v * v;
+    }
+    (n > 0.0).then(|| [sum / n, (squares / n - (sum / n) * (sum / n)).max(0.0).sqrt()])
+}
+
+/// Bilinear between pixel centres; the border is repeated.
+fn sample(picture: &Grey, x: f32, y: f32) -> f32 {
+    let (x, y) = ((x - 0.5).max(0.0), (y - 0.5).max(0.0));
+    let (left, top) = (x as usize, y as usize);
+    let (fx, fy) = (x - left as f32, y - top as f32);
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let (left, top) = (left.min(width - 1), top.min(height - 1));
+    let (right, bottom) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
+    let pixels = picture.pixels();
+    let at = |x: usize, y: usize| f32::from(pixels[y * width + x]);
+    let upper = at(left, top) + (at(right, top) - at(left, top)) * fx;
+    let lower = at(left, bottom) + (at(right, bottom) - at(left, bottom)) * fx;
+    upper + (lower - upper) * fy
+}

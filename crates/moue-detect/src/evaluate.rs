@@ -1,0 +1,267 @@
+//! How good a detector is: recall, precision and average precision on photos with boxes.
+//!
+//! As in the PASCAL VOC challenge (Everingham et al. 2010): boxes are taken best first; each finds the face that it
+//! overlaps most, if intersection over union reaches a half and no better box had that face. Boxes on faces that are to
+//! be ignored, or too small to be asked for, count neither way.
+
+use moue_media::Picture;
+
+use crate::labelled::{LabelledBox, Photo};
+use crate::{Detection, Detector, Error};
+
+/// Overlap from which a box has found a face.
+const FOUND: f32 = 0.5;
+
+/// Share of a box inside an ignored one from which it counts neither way.
+const PASSED_OVER: f32 = 0.5;
+
+/// Lower limits of the size classes, in pixels (root of the area of a face).
+pub const SIZE_CLASSES: [f32; 4] = [20.0, 32.0, 64.0, 128.0];
+
+/// One box of the detector.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judged {
+    /// Its score.
+    pub score: f32,
+    /// Side of the face it found; `None` where there is none.
+    pub found: Option<f32>,
+}
+
+/// All boxes of a detector over some photos, and what there was to find.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// Every box, best first.
+    pub judged: Vec<Judged>,
+    /// Side of each face that was to be found.
+    pub faces: Vec<f32>,
+    /// Photos looked at.
+    pub photos: usize,
+}
+
+/// What a threshold brings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Operating {
+    /// Smallest score that counts.
+    pub threshold: f32,
+    /// Share of the faces that are found, 0 to 1.
+    pub recall: f64,
+    /// Share of the boxes that are faces, 0 to 1; 1 where there are no boxes.
+    pub precision: f64,
+    /// Boxes without a face, a photo.
+    pub false_faces: f64,
+}
+
+impl Evaluation {
+    /// Looks for faces in every photo. Faces whose side (root of the area) is below `smallest` pixels are not asked for.
+    ///
+    /// # Errors
+    /// Those of the detector.
+    pub fn of(detector: &mut dyn Detector, photos: &[Photo], smallest: f32) -> Result<Self, Error> {
+        let mut all = Self { photos: photos.len(), ..Self::default() };
+        for photo in photos {
+            let picture: Picture = photo.picture.to_picture();
+            all.judge(detector.detect(&picture)?, &photo.boxes, smallest);
+        }
+        all.judged.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Ok(all)
+    }
+
+    /// Takes in what another detection of the same detector over other photos gave.
+    pub fn extend(&mut self, other: Self) {
+        self.judged.extend(other.judged);
+        self.judged.sort_by(|a, b| b.score.total_cmp(&a.score));
+        self.faces.extend(other.faces);
+        self.photos += other.photos;
+    }
+
+    fn judge(&mut self, mut found: Vec<Detection>, boxes: &[LabelledBox], smallest: f32) {
+        let side = |b: &LabelledBox| (b.width * b.height).sqrt();
+        let wanted = |b: &LabelledBox| !b.ignore && side(b) >= smallest;
+        found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let mut taken = vec![false; boxes.len()];
+        for detection in &found {
+            let best = (0..boxes.len())
+                .filter(|&i| wanted(&boxes[i]) && !taken[i])
+                .map(|i| (i, shared(detection, &boxes[i]).0))
+                .filter(|&(_, overlap)| overlap >= FOUND)
+                .max_by(|a, b| a.1.total_cmp(&b.1));
+            let found = match best {
+                Some((i, _)) => {
+                    taken[i] = true;
+                    Some(side(&boxes[i]))
+                }
+                None => {
+                    let passed_over = boxes.iter().filter(|b| !wanted(b)).any(|b| {
+                        let (overlap, inside) = shared(detection, b);
+                        overlap >= FOUND || inside >= PASSED_OVER
+                    });
+                    if passed_over {
+                        continue;
+                    }
+                    None
+                }
+            };
+            self.judged.push(Judged { score: detection.score, found });
+        }
+        self.faces.extend(boxes.iter().filter(|b| wanted(b)).map(side));
+    }
+
+    /// What this threshold brings.
+    pub fn at(&self, threshold: f32) -> Operating {
+        let boxes = self.judged.iter().filter(|j| j.score >= threshold);
+        let (right, wrong) = boxes.fold((0, 0), |(right, wrong), j| match j.found {
+            Some(_) => (right + 1, wrong),
+            None => (right, wrong + 1),
+        });
+        Operating {
+            threshold,
+            recall: share(right, self.faces.len()),
+            precision: if right + wrong == 0 { 1.0 } else { share(right, right + wrong) },
+            false_faces: share(wrong, self.photos),
+        }
+    }
+
+    /// Every threshold that a box of the detector makes, highest first.
+    pub fn curve(&self) -> Vec<Operating> {
+        let (mut right, mut points) = (0, Vec::new());
+        for (i, judged) in self.judged.iter().enumerate() {
+            right += usize::from(judged.found.is_some());
+            if self.judged.get(i + 1).is_none_or(|next| next.score < judged.score) {
+                points.push(Operating {
+                    threshold: judged.score,
+                    recall: share(right, self.faces.len()),
+                    precision: share(right, i + 1),
+                    false_faces: share(i + 1 - right, self.photos),
+                });
+            }
+        }
+        points
+    }
+
+    /// Area under precision over recall, precision taken as the best at this recall or beyond.
+    pub fn average_precision(&self) -> f64 {
+        let curve = self.curve();
+        let (mut best, mut area) = (0.0_f64, 0.0);
+        for (i, point) in curve.iter().enumerate().rev() {
+            best = best.max(point.precision);
+            let before = if i == 0 { 0.0 } else { curve[i - 1].recall };
+            area += best * (point.recall - before);
+        }
+        area
+    }
+
+    /// For each class of [`SIZE_CLASSES`]: faces there are, and the share of them that this threshold finds.
+    pub fn by_size(&self, threshold: f32) -> Vec<(f32, usize, f64)> {
+        let class = |side: f32| SIZE_CLASSES.iter().rposition(|&low| side >= low);
+        (0..SIZE_CLASSES.len())
+            .map(|k| {
+                let there = self.faces.iter().filter(|&&side| class(side) == Some(k)).count();
+                let counted = self.judged.iter().filter(|j| j.score >= threshold);
+                let found = counted.filter(|j| j.found.and_then(class) == Some(k)).count();
+                (SIZE_CLASSES[k], there, share(found, there))
+            })
+            .collect()
+    }
+
+    /// Slope and shift of a logistic curve over the logit of the score that gives the share of right boxes (Platt 1999),
+    /// by Newton's method. `None` where all boxes are right, or none.
+    pub fn calibration(&self) -> Option<(f64, f64)> {
+        let points: Vec<(f64, f64)> = self
+            .judged
+            .iter()
+            .map(|j| {
+                let p = f64::from(j.score).clamp(1e-6, 1.0 - 1e-6);
+                ((p / (1.0 - p)).ln(), f64::from(u8::from(j.found.is_some())))
+            })
+            .collect();
+        let right = points.iter().filter(|p| p.1 > 0.5).count();
+        if right == 0 || right == points.len() {
+            return None;
+        }
+        let (mut slope, mut shift) = (1.0_f64, 0.0_f64);
+        for _ in 0..50 {
+            // A weak pull to slope 1 keeps the answer finite where the scores separate the boxes.
+            let (mut g, mut h) = ([slope - 1.0, 0.0], [1.0, 0.0, 1e-6]);
+            for &(x, y) in &points {
+                let p = 1.0 / (1.0 + (-(slope * x + shift)).exp());
+                let w = p * (1.0 - p);
+                g[0] += (p - y) * x;
+                g[1] += p - y;
+                h[0] += w * x * x;
+                h[1] += w * x;
+                h[2] += w;
+            }
+            let determinant = h[0] * h[2] - h[1] * h[1];
+            slope -= (h[2] * g[0] - h[1] * g[1]) / determinant;
+            shift -= (h[0] * g[1] - h[1] * g[0]) / determinant;
+        }
+        (slope.is_finite() && shift.is_finite()).then_some((slope, shift))
+    }
+}
+
+fn share(part: usize, all: usize) -> f64 {
+    if all == 0 { 0.0 } else { part as f64 / all as f64 }
+}
+
+/// Intersection over union, and the share of the box that lies inside the labelled one.
+fn shared(a: &Detection, b: &LabelledBox) -> (f32, f32) {
+    let across = ((a.x + a.width).min(b.x + b.width) - a.x.max(b.x)).max(0.0);
+    let down = ((a.y + a.height).min(b.y + b.height) - a.y.max(b.y)).max(0.0);
+    let (area, own) = (across * down, a.width * a.height);
+    (area / (own + b.width * b.height - area), area / own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labelled(x: f32, side: f32, ignore: bool) -> LabelledBox {
+        LabelledBox { x, y: 0.0, width: side, height: side, ignore }
+    }
+
+    fn detection(x: f32, side: f32, score: f32) -> Detection {
+        Detection { x, y: 0.0, width: side, height: side, score, turn: 0 }
+    }
+
+    #[test]
+    fn boxes_are_judged_best_first_and_ignored_ones_count_neither_way() {
+        let mut all = Evaluation { photos: 2, ..Evaluation::default() };
+        let boxes = [
+            labelled(0.0, 40.0, false),
+            labelled(100.0, 50.0, true),
+            labelled(200.0, 10.0, false),
+            labelled(300.0, 90.0, false),
+        ];
+        let found = vec![
+            detection(2.0, 40.0, 0.7),   // the same face again, with a lower score than the next
+            detection(0.0, 40.0, 0.9),   // found
+            detection(101.0, 50.0, 0.8), // ignored
+            detection(200.0, 10.0, 0.6), // too small to be asked for
+            detection(500.0, 40.0, 0.5), // nothing there
+        ];
+        all.judge(found, &boxes, 20.0);
+        all.judged.sort_by(|a, b| b.score.total_cmp(&a.score));
+        assert_eq!(all.faces, [40.0, 90.0]);
+        let outcome: Vec<(f32, bool)> = all.judged.iter().map(|j| (j.score, j.found.is_some())).collect();
+        assert_eq!(outcome, [(0.9, true), (0.7, false), (0.5, false)]);
+        let at = all.at(0.6);
+        assert_eq!((at.recall, at.precision, at.false_faces), (0.5, 0.5, 0.5));
+        assert_eq!(all.average_precision(), 0.5);
+        assert_eq!(all.by_size(0.5), [(20.0, 0, 0.0), (32.0, 1, 1.0), (64.0, 1, 0.0), (128.0, 0, 0.0)]);
+        assert_eq!(all.curve().len(), 3);
+    }
+
+    #[test]
+    fn calibration_finds_the_curve_that_the_outcomes_follow() {
+        let mut all = Evaluation::default();
+        // Of 100 boxes of each score, as many are right as 2 * logit - 1 says.
+        for k in 1..20 {
+            let score = k as f32 / 20.0;
+            let logit = f64::from(score / (1.0 - score)).ln();
+            let right = (100.0 / (1.0 + (-(2.0 * logit - 1.0)).exp())).round() as usize;
+            all.judged.extend((0..100).map(|i| Judged { score, found: (i < right).then_some(50.0) }));
+        }
+        let (slope, shift) = all.calibration().unwrap();
+        assert!((slope - 2.0).abs() < 0.05 && (shift + 1.0).abs() < 0.05, "{slope} {shift}");
+    }
+}
