@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use moue_cpu::{Bf16Engine, CpuEngine};
 use moue_data::{Dataset, Exclusions, Limits, ReadOptions, ferplus};
+use moue_graph::engine::Engine;
 use moue_graph::{Graph, Head, attach_head, backbones};
 
 use crate::failure::{Failure, Result};
@@ -93,6 +95,31 @@ impl Threads {
     pub fn effective(self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or_else(cores, NonZeroUsize::get)
+    }
+}
+
+/// Flag of every command that lets a trained model answer.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Numbers {
+    /// Numbers that real-valued models compute with; bf16 needs a processor that multiplies it
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
+    precision: Real,
+}
+
+/// Floating-point numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Real {
+    F32,
+    Bf16,
+}
+
+impl Numbers {
+    /// The engine that computes with them; an error where this processor has none.
+    pub fn engine(self) -> Result<Box<dyn Engine>> {
+        Ok(match self.precision {
+            Real::F32 => Box::new(CpuEngine),
+            Real::Bf16 => Box::new(Bf16Engine::new()?),
+        })
     }
 }
 

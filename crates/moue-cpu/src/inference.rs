@@ -10,6 +10,7 @@ use moue_graph::engine::{InferenceOptions, InferenceSession};
 use moue_graph::{Error, Graph, Result, Weights};
 
 use crate::aligned::Aligned;
+use crate::lockstep::Lockstep;
 use crate::lowering::lower;
 use crate::simd::Level;
 use crate::team::Team;
@@ -18,6 +19,7 @@ use step::{Arena, Memory, Pictures};
 
 pub(crate) struct Session {
     team: Team,
+    lockstep: Lockstep,
     level: Level,
     plan: Plan,
     /// Memory of each thread that takes pictures of its own.
@@ -44,7 +46,8 @@ impl Session {
         let team = Team::new(options.threads)?;
         let arenas = (0..team.len().min(options.max_batch)).map(|_| Aligned::zeros(plan.arena)).collect();
         let scratch = (0..team.len()).map(|_| Aligned::zeros(plan.scratch)).collect();
-        Ok(Self { team, level, plan, arenas, scratch, max_batch: options.max_batch })
+        let lockstep = Lockstep::new(team.len());
+        Ok(Self { team, lockstep, level, plan, arenas, scratch, max_batch: options.max_batch })
     }
 }
 
@@ -70,17 +73,18 @@ impl InferenceSession for Session {
         let threads = self.team.len();
         let arenas: Vec<Arena> = self.arenas.iter_mut().map(|a| Arena::new(a)).collect();
         let scratch: Vec<Arena> = self.scratch.iter_mut().map(|s| Arena::new(s)).collect();
-        if count == 1 || threads == 1 && count <= plan.group {
-            // The steps are shared among the threads.
+        if count == 1 && threads > 1 {
+            // Each step is shared among the threads.
             let memory = Memory { arena: arenas[0], pictures: Pictures::new(pictures) };
-            for (step, pictures) in plan.order(count) {
-                let tasks = step.tasks(pictures.len(), threads);
-                self.team.run(tasks, &|member, task| {
+            self.lockstep.run(&mut self.team, plan.steps.len(), &|member, step, lane| {
+                let step = &plan.steps[step];
+                let tasks = step.tasks(1, threads);
+                if lane < tasks {
                     // SAFETY: tasks of one step write different values, steps follow each other, and
                     // each member has scratch memory of its own.
-                    unsafe { step.run(level, memory, pictures.clone(), task, tasks, scratch[member]) };
-                });
-            }
+                    unsafe { step.run(level, memory, 0..1, lane, tasks, scratch[member]) };
+                }
+            });
             // SAFETY: all steps are done; nothing writes the arena now.
             unsafe { memory.read(plan.output, logits) };
             return Ok(());

@@ -7,6 +7,7 @@
 mod aligned;
 mod inference;
 mod kernels;
+mod lockstep;
 mod lowering;
 pub mod peak;
 mod quantized;
@@ -52,7 +53,8 @@ impl Engine for CpuEngine {
 }
 
 /// The engine with inference in bf16 (the upper half of an f32): half the memory traffic and, where the processor
-/// has AVX512-BF16, twice the multiply-adds. Sums stay f32. Training is that of [`CpuEngine`].
+/// has AVX512-BF16, twice the multiply-adds. Sums stay f32. Integers and training
+/// are those of [`CpuEngine`].
 #[derive(Clone, Copy, Debug)]
 pub struct Bf16Engine(());
 
@@ -80,6 +82,9 @@ impl Engine for Bf16Engine {
         weights: &Weights,
         options: &InferenceOptions,
     ) -> Result<Box<dyn InferenceSession>> {
+        if weights.quantized().is_some() {
+            return CpuEngine.inference(graph, weights, options);
+        }
         Ok(Box::new(inference::Session::new(graph, weights, options, true)?))
     }
 

@@ -7,7 +7,6 @@
 pub(crate) mod calibration;
 mod cut;
 mod float;
-mod lockstep;
 mod network;
 mod plan;
 mod ranges;

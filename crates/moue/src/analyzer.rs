@@ -1,6 +1,8 @@
 //! Detector and classifier together.
 
+use moue_cpu::CpuEngine;
 use moue_detect::{Detection, Detector};
+use moue_graph::engine::Engine;
 use moue_graph::{Model, ModelCard};
 use moue_media::{Picture, Region};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -20,6 +22,7 @@ pub struct Analyzer {
 /// Puts an [`Analyzer`] together; made by [`Analyzer::builder`].
 pub struct AnalyzerBuilder {
     model: Model,
+    engine: Box<dyn Engine>,
     detector: Option<Box<dyn Detector>>,
     threads: usize,
     crop_margin: Option<f32>,
@@ -36,6 +39,12 @@ impl AnalyzerBuilder {
     /// Threads to use; 0, the default, takes one a core. The result does not depend on it.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Runs the model on this engine; by default on [`moue_cpu::CpuEngine`].
+    pub fn engine(mut self, engine: Box<dyn Engine>) -> Self {
+        self.engine = engine;
         self
     }
 
@@ -56,7 +65,7 @@ impl AnalyzerBuilder {
     ///
     /// # Errors
     /// [`Error::Parameter`] where the crop margin or the smallest face has no meaning; [`Error::Threads`]; and the
-    /// errors of [`Classifier::new`].
+    /// errors of [`Classifier::on`].
     pub fn build(self) -> Result<Analyzer, Error> {
         let crop_margin = self.crop_margin.unwrap_or(self.model.card.crop_margin);
         if !(crop_margin > -0.5 && crop_margin <= 10.0) {
@@ -77,7 +86,7 @@ impl AnalyzerBuilder {
             .map_err(|e| Error::Threads { threads: self.threads, reason: e.to_string() })?;
         Ok(Analyzer {
             detector: self.detector,
-            classifier: Classifier::new(self.model, self.threads)?,
+            classifier: Classifier::on(&*self.engine, self.model, self.threads)?,
             pool,
             crop_margin,
             min_face: self.min_face,
@@ -88,7 +97,14 @@ impl AnalyzerBuilder {
 impl Analyzer {
     /// Starts with the model that reads the emotions.
     pub fn builder(model: Model) -> AnalyzerBuilder {
-        AnalyzerBuilder { model, detector: None, threads: 0, crop_margin: None, min_face: 0.0 }
+        AnalyzerBuilder {
+            model,
+            engine: Box::new(CpuEngine),
+            detector: None,
+            threads: 0,
+            crop_margin: None,
+            min_face: 0.0,
+        }
     }
 
     /// Labels, preprocessing and origin of the model.

@@ -13,7 +13,7 @@ use moue_media::find_pictures;
 use crate::commands::detector::{Chosen, Flags};
 use crate::console;
 use crate::failure::{Failure, Outcome, Result, describe};
-use crate::options::{Json, Threads};
+use crate::options::{Json, Numbers, Threads};
 use output::{CsvFile, Pictures};
 
 /// Find the faces of pictures and read their emotions
@@ -52,6 +52,8 @@ pub struct Args {
     csv: Option<PathBuf>,
     #[command(flatten)]
     threads: Threads,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 pub fn run(args: Args) -> Result {
@@ -94,8 +96,10 @@ fn model(path: Option<&Path>) -> Result<(Model, String)> {
 }
 
 fn analyzer(args: &Args, model: Model, chosen: Chosen) -> Result<Analyzer> {
-    let mut builder =
-        Analyzer::builder(model).threads(args.threads.count()).min_face(args.detector.min_face.get() as f32);
+    let mut builder = Analyzer::builder(model)
+        .engine(args.numbers.engine()?)
+        .threads(args.threads.count())
+        .min_face(args.detector.min_face.get() as f32);
     if let Chosen::Detector { detector, .. } = chosen {
         builder = builder.detector(detector);
     }

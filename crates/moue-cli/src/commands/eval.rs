@@ -6,7 +6,6 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
-use moue_cpu::CpuEngine;
 use moue_data::{Dataset, Usage};
 use moue_graph::Model;
 use moue_graph::engine::{Engine, InferenceOptions};
@@ -14,7 +13,7 @@ use moue_train::{Evaluation, Rows, evaluate, leaked};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{Json, Labelled, Threads};
+use crate::options::{Json, Labelled, Numbers, Threads};
 use crate::text::counted;
 use report::Report;
 
@@ -44,6 +43,8 @@ pub struct Args {
     json: Json,
     #[command(flatten)]
     threads: Threads,
+    #[command(flatten)]
+    numbers: Numbers,
 }
 
 /// Pictures that go through the network together.
@@ -73,7 +74,7 @@ pub fn run(args: Args) -> Result {
         args.usage,
         dataset.source()
     ));
-    let evaluation = answers(&model, &dataset, &indices, &leaked, args.threads)?;
+    let evaluation = answers(&*args.numbers.engine()?, &model, &dataset, &indices, &leaked, args.threads)?;
     let report = Report {
         scores: &evaluation.scores,
         model: &model_name,
@@ -93,6 +94,7 @@ pub fn run(args: Args) -> Result {
 }
 
 fn answers(
+    engine: &dyn Engine,
     model: &Model,
     dataset: &Dataset,
     indices: &[usize],
@@ -100,7 +102,7 @@ fn answers(
     threads: Threads,
 ) -> Result<Evaluation> {
     let options = InferenceOptions { max_batch: BATCH, threads: threads.count() };
-    let mut session = CpuEngine.inference(&model.graph, &model.weights, &options)?;
+    let mut session = engine.inference(&model.graph, &model.weights, &options)?;
     let rows = Rows { dataset, indices, leaked };
     Ok(evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, BATCH)?)
 }

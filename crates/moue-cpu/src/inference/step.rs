@@ -18,9 +18,6 @@ const WORTH_A_TASK: usize = 1 << 15;
 /// Output rows from which on rows are shared rather than channels.
 const LARGE: usize = 20;
 
-/// Tasks a thread, so that a thread that is interrupted leaves little undone.
-const TASKS_PER_THREAD: usize = 1;
-
 /// A buffer that several threads write in different places.
 #[derive(Clone, Copy)]
 pub(super) struct Arena {
@@ -112,7 +109,7 @@ impl Plan {
 }
 
 impl Step {
-    /// Tasks worth cutting this step into for `pictures` pictures and that many threads.
+    /// Tasks worth cutting this step into, at most one a thread, for `pictures` pictures and that many threads.
     pub fn tasks(&self, pictures: usize, threads: usize) -> usize {
         let (work, most) = match &self.action {
             _ if threads == 1 => return 1,
@@ -126,7 +123,7 @@ impl Step {
             }
             Action::Plain(_) => return 1,
         };
-        (work / WORTH_A_TASK).min(most).clamp(1, TASKS_PER_THREAD * threads)
+        (work / WORTH_A_TASK).min(most).clamp(1, threads)
     }
 
     /// Task `task` of `tasks` of this step.

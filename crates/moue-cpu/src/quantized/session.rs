@@ -3,13 +3,13 @@
 use moue_graph::engine::{InferenceOptions, InferenceSession};
 use moue_graph::{Error, Graph, Quantized, Result};
 
-use super::lockstep::Lockstep;
 use super::network::Network;
 use super::plan::Plan;
 use super::steps::Memory;
 use crate::Level;
 use crate::kernels::int8::Isa;
 use crate::kernels::int8::memory::Bytes;
+use crate::lockstep::Lockstep;
 use crate::team::Team;
 
 pub(crate) struct Session {

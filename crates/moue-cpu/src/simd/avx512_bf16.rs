@@ -1,7 +1,7 @@
 //! Products of bf16 in 512-bit registers.
 
 use std::arch::x86_64::{
-    __m256i, __m512, __m512bh, _mm256_storeu_si256, _mm512_cvtneps_pbh, _mm512_dpbf16_ps,
+    __m256bh, __m256i, __m512, __m512bh, _mm256_storeu_si256, _mm512_cvtneps_pbh, _mm512_dpbf16_ps,
 };
 
 use super::{Bf16, Vector};
@@ -58,7 +58,7 @@ unsafe impl Vector for Pairs {
     unsafe fn store_bf16(self, to: *mut Bf16) {
         // SAFETY: the caller has AVX512-BF16 and vouches for the memory.
         unsafe {
-            let rounded: __m256i = std::mem::transmute(_mm512_cvtneps_pbh(self.0));
+            let rounded = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(self.0));
             _mm256_storeu_si256(to.cast(), rounded);
         }
     }
@@ -67,8 +67,8 @@ unsafe impl Vector for Pairs {
     unsafe fn mul_add(self, factor: Self, addend: Self) -> Self {
         // SAFETY: the caller has AVX512-BF16; both are 512 bits.
         unsafe {
-            let (a, b): (__m512bh, __m512bh) = (std::mem::transmute(self.0), std::mem::transmute(factor.0));
-            Self(_mm512_dpbf16_ps(addend.0, a, b))
+            let pairs = |lanes| std::mem::transmute::<__m512, __m512bh>(lanes);
+            Self(_mm512_dpbf16_ps(addend.0, pairs(self.0), pairs(factor.0)))
         }
     }
 

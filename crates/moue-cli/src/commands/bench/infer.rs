@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use moue_cpu::peak::Arithmetic;
-use moue_cpu::{Calibrator, CpuEngine};
+use moue_cpu::{Bf16Engine, Calibrator, CpuEngine};
 use moue_graph::Weights;
 use moue_graph::engine::{Engine, InferenceOptions};
 use serde::Serialize;
@@ -44,6 +44,7 @@ const CALIBRATION: usize = 8;
 #[serde(rename_all = "snake_case")]
 enum Precision {
     F32,
+    Bf16,
     Int8,
 }
 
@@ -51,6 +52,7 @@ impl Precision {
     fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
+            Self::Bf16 => "bf16",
             Self::Int8 => "int8",
         }
     }
@@ -58,6 +60,7 @@ impl Precision {
     fn arithmetic(self) -> Arithmetic {
         match self {
             Self::F32 => Arithmetic::F32,
+            Self::Bf16 => Arithmetic::Bf16,
             Self::Int8 => Arithmetic::Int8,
         }
     }
@@ -96,7 +99,11 @@ pub fn run(args: Args) -> Result {
         calibrator.watch(&pictures[..pictures.len() / batch * count], count)?;
         weights = calibrator.finish()?;
     }
-    let mut session = CpuEngine.inference(&graph, &weights, &options)?;
+    let engine: Box<dyn Engine> = match args.precision {
+        Precision::Bf16 => Box::new(Bf16Engine::new()?),
+        Precision::F32 | Precision::Int8 => Box::new(CpuEngine),
+    };
+    let mut session = engine.inference(&graph, &weights, &options)?;
     let mut logits = vec![0.0; batch * args.architecture.classes];
     let timing = args.patience.measure(|| Ok(session.logits(&pictures, batch, &mut logits)?))?;
     let report = Report {

@@ -27,7 +27,7 @@ struct Lane {
 }
 
 /// The lanes of a team.
-pub(super) struct Lockstep {
+pub(crate) struct Lockstep {
     lanes: Vec<Lane>,
 }
 
