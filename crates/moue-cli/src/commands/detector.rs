@@ -76,7 +76,7 @@ pub struct Flags {
     #[arg(long, value_name = "X", default_value_t = CnnParameters::default().threshold)]
     pub threshold: f32,
     /// How much larger each size is that a cascade looks for than the one before, above 1
-    #[arg(long, value_name = "X", default_value_t = 1.1)]
+    #[arg(long, value_name = "X", default_value_t = 1.1, value_parser = above_one)]
     pub scale_factor: f64,
     /// Hits beyond which a cascade believes in a face; 0 shows every hit
     #[arg(long, value_name = "N", default_value_t = 5, visible_alias = "min-neighbors")]
@@ -174,6 +174,14 @@ impl Flags {
 /// Only settings without meaning are refused, and those were typed on the command line.
 fn typed_wrong(error: moue_detect::Error) -> Failure {
     Failure::usage(error.to_string())
+}
+
+/// Refused whatever the detector: a flag without meaning is a slip of the pen.
+fn above_one(text: &str) -> std::result::Result<f64, String> {
+    match text.parse() {
+        Ok(factor) if factor > 1.0 && f64::is_finite(factor) => Ok(factor),
+        _ => Err("expected a number above 1".to_owned()),
+    }
 }
 
 fn region(text: &str) -> std::result::Result<Region, String> {
