@@ -29,7 +29,7 @@ const NECK: usize = 48;
 
 /// The network for pictures of `height` x `width` pixels, both multiples of [`GRANULE`]. Its input is
 /// `[height / 2, width / 2, 4]`: the grey levels of each 2x2 piece, row by row, as -1..1. Its output is one row:
-/// [`VALUES`] for each cell, row by row, level after level.
+/// `VALUES` for each cell, row by row, level after level.
 ///
 /// # Errors
 /// Where a side is 0 or beyond what a graph may hold.
