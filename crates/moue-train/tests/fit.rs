@@ -19,7 +19,7 @@ use moue_graph::{Model, Weights};
 use moue_train::augment::{Augmentation, Erasing};
 use moue_train::{
     Averaging, Control, Decay, EarlyStopping, Ended, EpochRow, Error, FitOptions, FitOutcome, Freeze, Metric,
-    Observer, Recipe, Result, Rows, RunInfo, Schedule, Silent, StepReport, evaluate, fit, leaked,
+    Mixing, Observer, Recipe, Result, Rows, RunInfo, Schedule, Silent, StepReport, evaluate, fit, leaked,
     read_history,
 };
 
@@ -53,6 +53,11 @@ fn full_recipe() -> Recipe {
         early_stopping: Some(EarlyStopping { patience: 3, metric: Metric::ValLoss, min_delta: 0.0 }),
         ..recipe()
     }
+}
+
+/// A second task and mixed pictures on top of that.
+fn double_recipe() -> Recipe {
+    Recipe { ferplus_task: 0.5, mixing: Some(Mixing { probability: 0.5, alpha: 0.4 }), ..full_recipe() }
 }
 
 fn train(
@@ -188,9 +193,33 @@ fn the_same_seed_gives_the_same_bits_and_another_does_not() {
 }
 
 #[test]
+fn a_second_task_leaves_a_model_of_the_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = data::read_with_votes(&data::csv(ROWS));
+    for (name, averaging) in [("plain", None), ("averaged", full_recipe().averaging)] {
+        let recipe = Recipe { epochs: 12, averaging, freeze: Freeze::default(), ..double_recipe() };
+        let options = FitOptions { folder: folder.path().join(name), ..options(folder.path()) };
+        let outcome = train(&dataset, &recipe, &options, &mut Silent).unwrap();
+        let model = outcome.model.unwrap();
+        assert_eq!(model.graph, engine::graph());
+        model.weights.check(&model.graph).unwrap();
+        let best = outcome.history.iter().find(|row| Some(row.epoch) == outcome.best_epoch).unwrap();
+        assert!(best.val_accuracy > 0.8, "{name}: {}", best.val_accuracy);
+
+        // What is saved answers as what was validated.
+        let options = InferenceOptions { max_batch: 8, threads: 1 };
+        let mut session = Linear::default().inference(&model.graph, &model.weights, &options).unwrap();
+        let indices = dataset.indices(Usage::PublicTest);
+        let rows = Rows { dataset: &dataset, indices: &indices, leaked: &[] };
+        let again = evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, 8).unwrap();
+        assert_eq!(again.scores.accuracy, best.val_accuracy);
+    }
+}
+
+#[test]
 fn a_run_that_dies_anywhere_goes_on_to_the_same_weights() {
-    let dataset = data::read(&data::csv(ROWS));
-    for recipe in [recipe(), full_recipe()] {
+    let dataset = data::read_with_votes(&data::csv(ROWS));
+    for recipe in [recipe(), full_recipe(), double_recipe()] {
         let folder = tempfile::tempdir().unwrap();
         let whole_options = options(folder.path());
         let whole = train(&dataset, &recipe, &whole_options, &mut Silent).unwrap();
