@@ -19,6 +19,7 @@ mod selection;
 mod start;
 mod targets;
 mod tasks;
+mod teaching;
 
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Mistake, Rows, evaluate};
@@ -32,3 +33,4 @@ pub use recipe::{Averaging, Backbone, ClassWeights, DataSelection, EarlyStopping
 pub use schedule::{Decay, Schedule};
 pub use selection::{Dropped, Selection, leaked};
 pub use start::Start;
+pub use teaching::Teaching;

@@ -3,6 +3,8 @@
 mod load;
 mod parts;
 
+use std::path::PathBuf;
+
 use moue_graph::engine::Optimizer;
 use moue_graph::{Head, Preprocessing};
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::augment::Augmentation;
 use crate::mixing::Mixing;
 use crate::schedule::Schedule;
+use crate::teaching::Teaching;
 use crate::{Error, Result};
 
 pub use parts::{Averaging, Backbone, ClassWeights, DataSelection, EarlyStopping, Freeze, Metric};
@@ -63,6 +66,9 @@ pub struct Recipe {
     /// Pictures mixed with each other; absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mixing: Option<Mixing>,
+    /// Other networks to learn from; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teaching: Option<Teaching>,
     /// When to stop before the last epoch; absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
@@ -94,6 +100,7 @@ impl Default for Recipe {
             schedule: Schedule::default(),
             augmentation: Augmentation::default(),
             mixing: None,
+            teaching: None,
             early_stopping: None,
             averaging: None,
             data: DataSelection::default(),
@@ -117,6 +124,12 @@ impl Recipe {
     /// Whether the data needs the votes of FER+ beside it.
     pub fn needs_votes(&self) -> bool {
         self.ferplus_weight > 0.0 || self.ferplus_task > 0.0
+    }
+
+    /// Every path in the recipe.
+    pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let teachers = self.teaching.iter_mut().flat_map(|teaching| &mut teaching.models);
+        self.backbone.weights.iter_mut().chain(&mut self.data.exclude).chain(teachers)
     }
 
     /// How pixels become inputs.
@@ -156,6 +169,9 @@ impl Recipe {
         self.class_weights.check().map_err(|reason| Fault { keys: vec!["class_weights"], reason })?;
         if let Some(mixing) = &self.mixing {
             mixing.check().map_err(|(key, reason)| Fault { keys: vec!["mixing", key], reason })?;
+        }
+        if let Some(teaching) = &self.teaching {
+            teaching.check().map_err(|(key, reason)| Fault { keys: vec!["teaching", key], reason })?;
         }
         if let Some(stopping) = &self.early_stopping {
             within(&["early_stopping", "patience"], stopping.patience as f64, 1.0, 10_000.0)?;

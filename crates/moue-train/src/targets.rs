@@ -56,6 +56,18 @@ impl Targets {
         Ok(Self { indices, tasks, rows, weights })
     }
 
+    /// Takes a share of each target from the teachers' answers, one row of class probabilities for each training row.
+    pub(crate) fn taught(mut self, share: f32, answers: &[f32]) -> Self {
+        let classes = self.tasks.classes();
+        let rows = self.rows.chunks_exact_mut(self.tasks.outputs());
+        for (row, answer) in rows.zip(answers.chunks_exact(classes)) {
+            for (value, taught) in row.iter_mut().zip(answer) {
+                *value += share * (taught - *value);
+            }
+        }
+        self
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.indices.len()
     }

@@ -30,6 +30,11 @@ impl Tasks {
         self.sizes.iter().sum()
     }
 
+    /// Outputs of the first group.
+    pub(crate) fn classes(&self) -> usize {
+        self.sizes[0]
+    }
+
     /// Whether there is but one group.
     pub(crate) fn is_single(&self) -> bool {
         self.sizes.len() == 1

@@ -15,12 +15,12 @@ use std::time::Duration;
 use engine::Linear;
 use moue_data::{Dataset, Usage};
 use moue_graph::engine::{Engine, InferenceOptions, Optimizer};
-use moue_graph::{Model, Weights};
+use moue_graph::{Model, Precision, Weights};
 use moue_train::augment::{Augmentation, Erasing};
 use moue_train::{
     Averaging, Control, Decay, EarlyStopping, Ended, EpochRow, Error, FitOptions, FitOutcome, Freeze, Metric,
-    Mixing, Observer, Recipe, Result, Rows, RunInfo, Schedule, Silent, StepReport, evaluate, fit, leaked,
-    read_history,
+    Mixing, Observer, Recipe, Result, Rows, RunInfo, Schedule, Silent, StepReport, Teaching, evaluate, fit,
+    leaked, read_history,
 };
 
 const ROWS: usize = 70;
@@ -214,6 +214,50 @@ fn a_second_task_leaves_a_model_of_the_classes() {
         let again = evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, 8).unwrap();
         assert_eq!(again.scores.accuracy, best.val_accuracy);
     }
+}
+
+#[test]
+fn a_taught_network_answers_as_its_teacher() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, text: &str, recipe: &Recipe| {
+        let options = FitOptions { folder: folder.path().join(name), ..options(folder.path()) };
+        train(&data::read(text), recipe, &options, &mut Silent).map(|o| o.model.unwrap())
+    };
+    let text = data::csv(ROWS);
+    let teacher = run("teacher", &text, &Recipe { epochs: 8, ..recipe() }).unwrap();
+    let path = folder.path().join("teacher.safetensors");
+    teacher.save(&path, Precision::F32).unwrap();
+    // The same pictures, every label of Training off by one: who learns from the teacher alone never sees them.
+    let off: String = text
+        .lines()
+        .map(|line| match line.split_once(',') {
+            Some((label, rest)) if rest.ends_with("Training") => {
+                format!("{},{rest}\n", (label.parse::<usize>().unwrap() + 1) % 7)
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let teaching = |path: &Path| Some(Teaching { models: vec![path.into()], weight: 1.0, temperature: 1.0 });
+    let taught = Recipe { epochs: 20, teaching: teaching(&path), ..recipe() };
+    let student = run("student", &off, &taught).unwrap();
+    assert_eq!(student.card.training["recipe"]["teaching"]["models"][0], "teacher.safetensors");
+    let dataset = data::read(&text);
+    let indices = dataset.indices(Usage::PublicTest);
+    let answer = |model: &Model| {
+        let options = InferenceOptions { max_batch: 8, threads: 1 };
+        let mut session = Linear::default().inference(&model.graph, &model.weights, &options).unwrap();
+        let rows = Rows { dataset: &dataset, indices: &indices, leaked: &[] };
+        evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, 8).unwrap().scores.accuracy
+    };
+    // Two of 35 more wrong than the teacher at most.
+    assert!(answer(&student) >= answer(&teacher) - 2.0 / 35.0, "{} {}", answer(&student), answer(&teacher));
+
+    let mut other = teacher;
+    other.card.labels[0] = "furious".into();
+    let path = folder.path().join("other.safetensors");
+    other.save(&path, Precision::F32).unwrap();
+    let error = run("other", &text, &Recipe { teaching: teaching(&path), ..recipe() }).unwrap_err();
+    assert!(error.to_string().contains("furious") && error.to_string().contains("other.safetensors"));
 }
 
 #[test]

@@ -75,7 +75,12 @@ impl<'a> Run<'a> {
         let target = Target::new(graph.input_shape(), &recipe.preprocessing())?;
         let selection = Selection::new(dataset, recipe, &options.base)?;
         let labels = labels_of(dataset, &selection.validation, dataset.labels().names())?;
-        let targets = Targets::new(dataset, selection.training.clone(), recipe)?;
+        let mut targets = Targets::new(dataset, selection.training.clone(), recipe)?;
+        if let Some(teaching) = &recipe.teaching {
+            let answers =
+                teaching.answers(engine, dataset, &selection.training, &options.base, options.threads)?;
+            targets = targets.taught(teaching.weight, &answers);
+        }
         let (learner, weights) = match targets.tasks() {
             tasks if tasks.is_single() => (graph.clone(), weights.clone()),
             tasks => tasks.widen(graph, weights, recipe.seed)?,

@@ -74,7 +74,7 @@ pub(super) fn model(
     };
     // A card travels; where files lay on the machine that trained is nobody's business.
     let mut recipe = plan.recipe.clone();
-    for path in [&mut recipe.backbone.weights, &mut recipe.data.exclude].into_iter().flatten() {
+    for path in recipe.paths_mut() {
         *path = path.file_name().map(PathBuf::from).unwrap_or_default();
     }
     let training = json!({

@@ -53,8 +53,8 @@ pub fn choose(args: &Args, options: &FitOptions) -> Result<Recipe> {
         None if args.resume => (Recipe::load(&options.recipe())?, options.folder.clone()),
         None => named(Path::new(KNOWN[0].0))?,
     };
-    for path in [&mut recipe.backbone.weights, &mut recipe.data.exclude].into_iter().flatten() {
-        *path = absolute(&base.join(&path))?;
+    for path in recipe.paths_mut() {
+        *path = absolute(&base.join(&*path))?;
     }
     if let Some(path) = &args.start {
         recipe.backbone.weights = Some(absolute(path)?);
