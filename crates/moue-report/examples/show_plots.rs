@@ -18,7 +18,7 @@ fn main() {
     };
     let series = |name: &str, values| Series { name: name.into(), values };
     CurvesPlot {
-        title: "first-light: mobilenet_v2, 25 epochs".into(),
+        title: "seed: mobilenet_v2, 25 epochs".into(),
         panels: vec![
             Panel {
                 title: "Loss (nats)".into(),

@@ -11,9 +11,10 @@ use super::Args;
 use crate::failure::{Failure, Result};
 
 /// Recipes inside the program, by name.
-const KNOWN: [(&str, &str); 2] = [
+const KNOWN: [(&str, &str); 3] = [
     ("seed", include_str!("../../../../../recipes/seed.toml")),
-    ("first-light", include_str!("../../../../../recipes/first-light.toml")),
+    ("quick", include_str!("../../../../../recipes/quick.toml")),
+    ("default", include_str!("../../../../../recipes/default.toml")),
 ];
 
 /// Flags that change single values of the recipe.
