@@ -59,7 +59,14 @@ impl Recipe {
             return Ok(Start { graph, weights, source: None, taken: 0, tensors });
         };
         let is_model = path.extension().is_some_and(|e| e == "safetensors");
-        let found = if is_model { Model::load(&path)?.weights } else { formats::tfjs::read(&path)?.1 };
+        let is_pytorch = path.extension().is_some_and(|e| e == "pth" || e == "pt");
+        let found = if is_model {
+            Model::load(&path)?.weights
+        } else if is_pytorch {
+            formats::pytorch::read(&path)?
+        } else {
+            formats::tfjs::read(&path)?.1
+        };
         let taken = weights.take_matching(&graph, &found);
         if taken == 0 {
             let path = path.display();
