@@ -33,12 +33,12 @@ fn expect_the_values(weights: &Weights) {
 
 #[test]
 fn reads_what_pytorch_reads_from_the_layout_of_today() {
-    expect_the_values(&pytorch::read(fixture("archive.pth")).unwrap());
+    expect_the_values(&pytorch::read(fixture("archive.pth")).unwrap().1);
 }
 
 #[test]
 fn reads_what_pytorch_reads_from_the_older_layout() {
-    expect_the_values(&pytorch::read(fixture("legacy.pth")).unwrap());
+    expect_the_values(&pytorch::read(fixture("legacy.pth")).unwrap().1);
 }
 
 /// The message for these bytes, which begins with the file's name.
@@ -102,7 +102,8 @@ fn the_pickles_made_here_are_sound() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("some.pth");
     std::fs::write(&path, archive(&pickle, &[("0", &values)])).unwrap();
-    let weights = pytorch::read(&path).unwrap();
+    let (graph, weights) = pytorch::read(&path).unwrap();
+    assert_eq!(graph.name(), "efficientnet_lite0");
     assert_eq!(weights.get("stem_bn/gamma").unwrap().data(), [2.0, 3.0]);
 }
 

@@ -18,7 +18,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::{Error, Result, Weights};
+use crate::backbones::EfficientNetLite;
+use crate::{Error, Graph, Result, Weights};
 
 use names::Place;
 use objects::{Heap, Object, Value};
@@ -39,10 +40,11 @@ struct Fault {
 /// Values of the storages by key, as stored.
 type Storages<'a> = BTreeMap<String, Cow<'a, [u8]>>;
 
-/// Reads the weights of a state dict, by the names and in the layout that moue's graphs use.
+/// Reads the weights of a state dict, by the names and in the layout that moue's graphs use, and gives them with the
+/// backbone that has these names (a state dict knows only values; the file need not hold all of them).
 ///
 /// Known are the names of EfficientNet-Lite0 as the package `efficientnet_lite_pytorch` has them; they become those
-/// of [`backbones::EfficientNetLite`](crate::backbones): convolutions turn from `[out, in, height, width]` to
+/// of [`EfficientNetLite`]: convolutions turn from `[out, in, height, width]` to
 /// `[height, width, in, out]`, depthwise ones to `[height, width, channels, 1]`, fully connected ones from
 /// `[out, in]` to `[in, out]`. Other tensors of the file are left out. Tensors may be of 16, 32 or 64 bits or bfloat16,
 /// and views with any strides; the state dict may be the file's object itself or its entry `state_dict`,
@@ -52,8 +54,13 @@ type Storages<'a> = BTreeMap<String, Cow<'a, [u8]>>;
 /// [`Error::Format`] names the file and the byte at which it is wrong, asks for a function or class that is not needed
 /// for tensors, or is beyond a limit (1 GiB of values, 16 MiB of pickle), and says so where no tensor has a known
 /// name; [`Error::Io`] where the file cannot be read.
-pub fn read(path: impl AsRef<Path>) -> Result<Weights> {
+pub fn read(path: impl AsRef<Path>) -> Result<(Graph, Weights)> {
     let path = path.as_ref();
+    let weights = read_weights(path)?;
+    Ok((EfficientNetLite::default().build()?, weights))
+}
+
+fn read_weights(path: &Path) -> Result<Weights> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     if file.metadata().map_err(io)?.is_dir() {

@@ -33,10 +33,16 @@ pub(super) fn validate(
     };
     let names = plan.dataset.labels().names();
     let batch = plan.recipe.batch;
-    let logits = if let Some(weights) = average {
+    let tasks = plan.targets.tasks();
+    let apart = match average {
+        Some(weights) => Some(tasks.cut(&plan.learner, weights.clone())?),
+        None if tasks.is_single() => None,
+        None => Some(tasks.cut(&plan.learner, session.weights())?),
+    };
+    let logits = if let Some(weights) = &apart {
         let options = InferenceOptions { max_batch: batch, threads: plan.options.threads };
-        let mut averaged = plan.engine.inference(plan.graph, weights, &options)?;
-        logits_of(&mut |p, n, out| averaged.logits(p, n, out), &plan.target, names.len(), rows, batch)?
+        let mut kept = plan.engine.inference(plan.graph, weights, &options)?;
+        logits_of(&mut |p, n, out| kept.logits(p, n, out), &plan.target, names.len(), rows, batch)?
     } else {
         logits_of(&mut |p, n, out| session.logits(p, n, out), &plan.target, names.len(), rows, batch)?
     };
