@@ -52,9 +52,12 @@ impl Recipe {
             return Ok(Start { graph, weights, source: None, taken: 0, tensors });
         };
         let is_model = path.extension().is_some_and(|e| e == "safetensors");
+        let is_pytorch = path.extension().is_some_and(|e| e == "pth" || e == "pt");
         let (theirs, mut found) = if is_model {
             let model = Model::load(&path)?;
             (model.graph, model.weights)
+        } else if is_pytorch {
+            formats::pytorch::read(&path)?
         } else {
             formats::tfjs::read(&path)?
         };
@@ -113,6 +116,18 @@ mod tests {
         recipe.backbone.alpha = 1.0;
         recipe.backbone.weights = Some("none.safetensors".into());
         assert!(recipe.start(7, folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_state_dict_is_read_and_must_fit() {
+        let fixture =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../moue-graph/tests/fixtures/pytorch/archive.pth");
+        let mut recipe = Recipe::default();
+        recipe.backbone.name = "efficientnet_lite0".into();
+        recipe.backbone.weights = Some(fixture.into());
+        // Its names are those of the network, its sizes are not.
+        let message = recipe.start(7, Path::new(".")).unwrap_err().to_string();
+        assert!(message.contains("none of its 12 tensors"), "{message}");
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub struct Args {
     /// Start afresh although the run folder or the model is there already, and replace them
     #[arg(long)]
     force: bool,
-    /// Values to begin with: a model file or a folder in TensorFlow.js layers format
+    /// Values to begin with: a model file, a folder in TensorFlow.js layers format, or a PyTorch state dict (.pth)
     #[arg(long, value_name = "MODEL|TFJS_DIR")]
     start: Option<PathBuf>,
     #[command(flatten)]

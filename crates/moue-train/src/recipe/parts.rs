@@ -23,9 +23,10 @@ pub struct Backbone {
     pub channels: usize,
     /// Step of the first convolution: `stride2` as published, `stride1` for small pictures.
     pub stem: Stem,
-    /// Where the values come from: a moue `.safetensors` model, or a folder (or `model.json`) in
-    /// TensorFlow.js layers format. Tensors are taken by layer name and shape. A relative path
-    /// starts at the recipe's folder. Absent: everything is learnt from scratch.
+    /// Where the values come from: a moue `.safetensors` model, a folder (or `model.json`) in
+    /// TensorFlow.js layers format, or a PyTorch state dict (`.pth`, `.pt`) of EfficientNet-Lite0. Tensors are
+    /// taken by layer name and shape. A relative path starts at the recipe's folder. Absent: everything is
+    /// learnt from scratch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
 }
