@@ -97,6 +97,22 @@ fn answers_below_the_smallest_confidence_are_left_out() {
 }
 
 #[test]
+fn pictures_are_looked_at_several_times() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path());
+    let with = |more: &[&str]| {
+        let fixed = ["eval", "data.csv", "--model", "mine.safetensors"];
+        moue(folder.path(), &[&fixed[..], more].concat()).done()
+    };
+    let (once, often) = (with(&["--json"]).json(), with(&["--json", "--tta"]).json());
+    assert_eq!((&once["tta"], &often["tta"]), (&false.into(), &true.into()));
+    assert_eq!(often["count"], 21);
+    assert!(once["log_loss"] != often["log_loss"], "the answers are other ones");
+    assert_eq!(with(&["--json", "--tta", "--threads", "1"]).json(), often);
+    assert!(with(&["--tta"]).stdout.contains("data.csv, each picture looked at several times\n"));
+}
+
+#[test]
 fn an_evaluation_reads_well_and_leaves_rows_out() {
     let folder = tempfile::tempdir().unwrap();
     train(folder.path());

@@ -22,6 +22,8 @@ pub struct Report<'a> {
     pub usage: Usage,
     /// Pictures of that part that were left out by `--exclude`.
     pub excluded: usize,
+    /// Whether each picture was looked at several times.
+    pub tta: bool,
     /// The answers that `--min-confidence` leaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abstaining: Option<Abstaining>,
@@ -33,7 +35,8 @@ impl Report<'_> {
         let s = self.scores;
         let mut out = String::new();
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{} on {} of {}", self.model, self.usage, self.data);
+        let looks = if self.tta { ", each picture looked at several times" } else { "" };
+        let _ = writeln!(out, "{} on {} of {}{looks}", self.model, self.usage, self.data);
         let _ = match self.excluded {
             0 => writeln!(out, "{}", counted(s.count, "picture", "pictures")),
             n => writeln!(out, "{}, {} left out", counted(s.count, "picture", "pictures"), grouped(n)),
@@ -132,8 +135,8 @@ mod tests {
             accuracy_ci95: [0.3424, 1.0],
         });
         let (model, data) = ("m", "d.csv");
-        let report =
-            Report { scores: &scores, model, data, usage: Usage::PublicTest, excluded: 2, abstaining };
+        let usage = Usage::PublicTest;
+        let report = Report { scores: &scores, model, data, usage, excluded: 2, tta: false, abstaining };
         let expected = "\
 m on PublicTest of d.csv
 3 pictures, 2 left out
