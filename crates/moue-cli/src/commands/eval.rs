@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use moue_data::{Dataset, Usage};
 use moue_graph::Model;
 use moue_graph::engine::InferenceOptions;
-use moue_train::{Evaluation, Rows, evaluate, leaked};
+use moue_train::{Evaluation, Rows, consistency, evaluate, leaked};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
@@ -44,6 +44,10 @@ pub struct Args {
     abstain: Abstain,
     #[command(flatten)]
     test_time: TestTime,
+    /// Measure how far the answers depend on what should not matter: pictures mirrored, moved, scaled, turned, reduced,
+    /// compressed, blurred and lit otherwise (18 more looks at each picture)
+    #[arg(long, conflicts_with = "tta")]
+    consistency: bool,
     #[command(flatten)]
     json: Json,
     #[command(flatten)]
@@ -85,6 +89,10 @@ pub fn run(args: Args) -> Result {
     let rows = Rows { dataset: &dataset, indices: &indices, leaked: &leaked };
     let input = model.graph.input_shape();
     let evaluation = evaluate(session.as_mut(), input, &model.card, rows, args.test_time.views(), BATCH)?;
+    let consistency = match args.consistency {
+        true => Some(consistency(session.as_mut(), input, &model.card, rows, &evaluation, BATCH)?),
+        false => None,
+    };
     let report = Report {
         scores: &evaluation.scores,
         model: &model_name,
@@ -93,6 +101,7 @@ pub fn run(args: Args) -> Result {
         excluded: before - indices.len(),
         tta: args.test_time.tta,
         abstaining: args.abstain.min_confidence.map(|p| evaluation.abstaining(p)),
+        consistency,
     };
     if let Some(folder) = &args.report {
         write_folder(folder, &report, &evaluation, &dataset, &leaked)?;

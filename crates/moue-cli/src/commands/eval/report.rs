@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use moue_data::Usage;
+use moue_train::Consistency;
 use moue_train::metrics::{Abstaining, Scores};
 use serde::Serialize;
 
@@ -27,6 +28,9 @@ pub struct Report<'a> {
     /// The answers that `--min-confidence` leaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abstaining: Option<Abstaining>,
+    /// How far the answers depend on what should not matter, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
 }
 
 impl Report<'_> {
@@ -70,6 +74,10 @@ impl Report<'_> {
         self.classes(&mut out);
         out.push('\n');
         self.confusion(&mut out);
+        if let Some(consistency) = &self.consistency {
+            out.push('\n');
+            changes(&mut out, consistency);
+        }
         out
     }
 
@@ -113,6 +121,25 @@ impl Report<'_> {
     }
 }
 
+/// The same pictures, seen differently.
+fn changes(out: &mut String, consistency: &Consistency) {
+    let widths = consistency.changes.iter().map(|c| c.description.chars().count());
+    let width = widths.max().unwrap_or_default().max(16);
+    let _ = writeln!(out, "{:<width$}  same answer  distance   accuracy", "seen differently");
+    for change in &consistency.changes {
+        let _ = writeln!(
+            out,
+            "{:<width$}  {:>11}  {:>8.4}  {:>9}",
+            change.description,
+            percent(change.same),
+            change.distance,
+            percent(change.accuracy)
+        );
+    }
+    let mean = percent(consistency.same);
+    let _ = writeln!(out, "{:<width$}  {mean:>11}  {:>8.4}", "mean", consistency.distance);
+}
+
 fn accuracy(share: f64, [low, high]: [f64; 2]) -> String {
     format!("{} (95 % interval {:.2} to {:.2} %)", percent(share), 100.0 * low, 100.0 * high)
 }
@@ -136,7 +163,20 @@ mod tests {
         });
         let (model, data) = ("m", "d.csv");
         let usage = Usage::PublicTest;
-        let report = Report { scores: &scores, model, data, usage, excluded: 2, tta: false, abstaining };
+        let consistency = Some(Consistency {
+            count: 3,
+            same: 0.5,
+            distance: 0.25,
+            changes: vec![moue_train::Changed {
+                change: "mirrored".to_owned(),
+                description: "left and right".to_owned(),
+                same: 0.5,
+                distance: 0.25,
+                accuracy: 1.0,
+            }],
+        });
+        let (excluded, tta) = (2, false);
+        let report = Report { scores: &scores, model, data, usage, excluded, tta, abstaining, consistency };
         let expected = "\
 m on PublicTest of d.csv
 3 pictures, 2 left out
@@ -156,6 +196,10 @@ surprise     1.0000  0.5000  0.6667         2
 true         angry  surprise  <- predicted
 angry            1         0
 surprise         1         1
+
+seen differently  same answer  distance   accuracy
+left and right        50.00 %    0.2500   100.00 %
+mean                  50.00 %    0.2500
 ";
         assert_eq!(report.to_text(), expected);
     }
