@@ -7,7 +7,7 @@ use clap::Args;
 use moue_cpu::{Bf16Engine, CpuEngine};
 use moue_data::{Dataset, Exclusions, Limits, ReadOptions, ferplus};
 use moue_graph::engine::Engine;
-use moue_graph::{Graph, Head, attach_head, backbones};
+use moue_graph::{Graph, Head, View, attach_head, backbones};
 
 use crate::failure::{Failure, Result};
 
@@ -113,6 +113,22 @@ pub struct Abstain {
     /// probabilities and mark it `certain: false`
     #[arg(long, value_name = "P", value_parser = probability)]
     pub min_confidence: Option<f32>,
+}
+
+/// Flag of every command that can look at a face more than once.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct TestTime {
+    /// Look at each face 8 times, mirrored and slightly moved and enlarged, and answer with the mean: a little more
+    /// accurate, and reading a face takes 8 times as long (test-time augmentation)
+    #[arg(long)]
+    pub tta: bool,
+}
+
+impl TestTime {
+    /// The looks.
+    pub fn views(self) -> &'static [View] {
+        if self.tta { &View::TEST_TIME } else { &[View::PLAIN] }
+    }
 }
 
 fn probability(text: &str) -> std::result::Result<f32, String> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use engine::Linear;
 use moue_data::{Dataset, Usage};
 use moue_graph::engine::{Engine, InferenceOptions, Optimizer};
-use moue_graph::{Model, Precision, Weights};
+use moue_graph::{Model, Precision, View, Weights};
 use moue_train::augment::{Augmentation, Erasing};
 use moue_train::{
     Averaging, Control, Decay, EarlyStopping, Ended, EpochRow, Error, FitOptions, FitOutcome, Freeze, Metric,
@@ -168,7 +168,8 @@ fn a_training_learns_and_leaves_its_files() {
     let rows = Rows { dataset: &dataset, indices: &indices, leaked: &leaks };
     for batch in [1, 5, 16] {
         let evaluation =
-            evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, batch).unwrap();
+            evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, &[View::PLAIN], batch)
+                .unwrap();
         assert_eq!(evaluation.scores.accuracy, best.val_accuracy);
         assert_eq!(evaluation.scores.deduplicated.accuracy, best.val_accuracy_deduplicated);
         assert_eq!(serde_json::to_value(&evaluation.scores).unwrap(), model.card.training["scores"]);

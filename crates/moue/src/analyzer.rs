@@ -29,6 +29,7 @@ pub struct AnalyzerBuilder {
     crop_margin: Option<f32>,
     min_face: f32,
     min_confidence: Option<f32>,
+    test_time_augmentation: bool,
 }
 
 impl AnalyzerBuilder {
@@ -70,6 +71,12 @@ impl AnalyzerBuilder {
         self
     }
 
+    /// Looks at each face several times; see [`Classifier::with_test_time_augmentation`]. By default once.
+    pub fn test_time_augmentation(mut self, on: bool) -> Self {
+        self.test_time_augmentation = on;
+        self
+    }
+
     /// The analyzer.
     ///
     /// # Errors
@@ -98,9 +105,13 @@ impl AnalyzerBuilder {
             .thread_name(|i| format!("moue-detect-{i}"))
             .build()
             .map_err(|e| Error::Threads { threads: self.threads, reason: e.to_string() })?;
+        let mut classifier = Classifier::on(&*self.engine, self.model, self.threads)?;
+        if self.test_time_augmentation {
+            classifier = classifier.with_test_time_augmentation();
+        }
         Ok(Analyzer {
             detector: self.detector,
-            classifier: Classifier::on(&*self.engine, self.model, self.threads)?,
+            classifier,
             pool,
             crop_margin,
             min_face: self.min_face,
@@ -120,6 +131,7 @@ impl Analyzer {
             crop_margin: None,
             min_face: 0.0,
             min_confidence: None,
+            test_time_augmentation: false,
         }
     }
 

@@ -13,7 +13,7 @@ use moue_media::find_pictures;
 use crate::commands::detector::{Chosen, Flags};
 use crate::console;
 use crate::failure::{Failure, Outcome, Result, describe};
-use crate::options::{Abstain, Json, Numbers, Threads};
+use crate::options::{Abstain, Json, Numbers, TestTime, Threads};
 use output::{CsvFile, Pictures};
 
 /// Find the faces of pictures and read their emotions
@@ -44,6 +44,8 @@ pub struct Args {
     crop_margin: Option<f32>,
     #[command(flatten)]
     abstain: Abstain,
+    #[command(flatten)]
+    test_time: TestTime,
     /// Folder for the pictures with frames, made if need be [default: beside each picture]
     #[arg(long, value_name = "DIR", conflicts_with = "no_pictures")]
     out_dir: Option<PathBuf>,
@@ -102,6 +104,7 @@ fn analyzer(args: &Args, model: Model, chosen: Chosen) -> Result<Analyzer> {
     let mut builder = Analyzer::builder(model)
         .engine(args.numbers.engine()?)
         .threads(args.threads.count())
+        .test_time_augmentation(args.test_time.tta)
         .min_face(args.detector.min_face.get() as f32);
     if let Chosen::Detector { detector, .. } = chosen {
         builder = builder.detector(detector);
