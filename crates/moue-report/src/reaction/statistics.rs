@@ -63,7 +63,8 @@ fn t_quantile(freedom: f64) -> f64 {
     const TAILS: f64 = 0.05;
     /// The 2.5 % quantile of the normal distribution.
     const NORMAL: f64 = -1.959_963_984_540_054;
-    let n = freedom.floor().max(1.0);
+    // Welch's 4 may come as 3.9999999.
+    let n = (freedom + 1e-9).floor().max(1.0);
     if n == 1.0 {
         return 1.0 / (TAILS * FRAC_PI_2).tan();
     }

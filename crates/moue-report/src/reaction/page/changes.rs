@@ -12,16 +12,16 @@ use crate::reaction::statistics::Estimate;
 /// The section of a group.
 pub fn section(report: &Report, group: &Group, number: usize) -> Markup {
     let window = words::span(report.settings.window);
-    let changes: Vec<&Change> = group.changes.iter().filter(|c| c.people() > 0).collect();
+    let changes: Vec<&Change> = group.changes.iter().collect();
     html! {
         section id=(anchor("events", number)) {
             h2 { "Events" @if report.groups.len() > 1 { span class="of" { " · " (group.name) } } }
             p class="how" {
                 "How the " (window) " after an event differ from the " (window) " before it: the mean of each person's own change, in percentage \
-                 points (valence: in its own units). " strong class="clear" { "Framed" } " where its 95 % interval excludes no change. Of twenty \
+                 points (valence: in its own units). " strong class="clear" { "Framed" } " where its 95 % interval excludes no change and it is a point or more. Of twenty \
                  such cells one is framed by chance alone, and an event is not the only thing that happens at its time."
             }
-            @if changes.is_empty() {
+            @if changes.iter().all(|c| c.people() == 0) {
                 p { "Nobody was in view both before and after an event." }
             } @else {
                 div class="scroll" tabindex="0" {
@@ -70,12 +70,15 @@ fn head(report: &Report, change: &Change) -> Markup {
 
 /// A cell whose tint grows with the change and whose frame says that it is clear.
 fn tinted(report: &Report, m: usize, difference: &Estimate) -> Markup {
+    if difference.count == 0 {
+        return html! { td { "–" } };
+    }
     let text =
         if Some(m) == report.measures.valence() { signed(difference.mean) } else { points(difference.mean) };
     // Full tint from a change of 40 points on.
     let strength = (difference.mean.abs() / 0.4).min(1.0) * 60.0;
     let side = if difference.mean >= 0.0 { "up" } else { "down" };
-    let clear = is_clear(difference);
+    let clear = is_clear(difference) && !["0", "0.00"].contains(&text.as_str());
     let interval = match difference.interval {
         Some((low, high)) => format!("95 % interval {} to {}", value(report, m, low), value(report, m, high)),
         None => "one person, no interval".to_owned(),
@@ -107,7 +110,7 @@ fn details(report: &Report, changes: &[&Change]) -> Markup {
                         th scope="col" { "change" } th scope="col" { "95 % interval" }
                     } }
                     tbody {
-                        @for change in changes {
+                        @for change in changes.iter().filter(|c| c.people() > 0) {
                             @for m in order(report) {
                                 @let d = change.difference.get(m).copied().unwrap_or_default();
                                 tr {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::hues::hue;
-use super::words::{clock, percent, points};
+use super::words::{moment, percent, points};
 use super::{anchor, data_uri, words};
 use crate::reaction::Illustrations;
 use crate::reaction::moments::Moment;
@@ -29,7 +29,7 @@ pub fn section(report: &Report, group: &Group, number: usize, pictures: &Illustr
                             section class={ "emotion h" (hue(report.measures.name(m), m)) } {
                                 h3 { span class="swatch" {} (report.measures.name(m))
                                     span class="usual" { "usually " (percent(of[0].1.baseline)) } }
-                                ol { @for (i, peak) in of { (item(peak, pictures.get(number, i))) } }
+                                ol { @for (i, peak) in of { (item(peak, report.length, pictures.get(number, i))) } }
                             }
                         }
                     }
@@ -39,7 +39,7 @@ pub fn section(report: &Report, group: &Group, number: usize, pictures: &Illustr
     }
 }
 
-fn item(peak: &Moment, picture: Option<(&'static str, &[u8])>) -> Markup {
+fn item(peak: &Moment, length: f64, picture: Option<(&'static str, &[u8])>) -> Markup {
     let (from, to) = peak.span;
     html! {
         li {
@@ -47,7 +47,7 @@ fn item(peak: &Moment, picture: Option<(&'static str, &[u8])>) -> Markup {
                 img src=(data_uri(media_type, bytes)) alt={ "The face that showed it most, person " (peak.face.id) } width="72" height="72";
             }
             div {
-                p class="when" { (clock(peak.time)) span { (clock(from)) "–" (clock(to)) } }
+                p class="when" { (moment(peak.time, length)) span { (moment(from, length)) "–" (moment(to, length)) } }
                 (bar(peak))
                 p class="what" {
                     strong { (percent(peak.level)) } ", " (points(peak.rise())) " points · " (words::people(peak.people)) " in view"

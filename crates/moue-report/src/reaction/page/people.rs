@@ -74,19 +74,19 @@ fn series(person: &Person, measure: usize, bins: usize) -> Vec<Option<f64>> {
 }
 
 fn lane(report: &Report, group: &Group, person: &Person, id: &str, length: f64) -> Markup {
-    const HEIGHT: f64 = 50.0;
+    const HEIGHT: f64 = 58.0;
     let time = TimeAxis { length };
     let bins = group.timeline.bins.len();
     let width = group.timeline.width.seconds();
     let valence = report.measures.valence().map(|m| (m, series(person, m, bins)));
-    let up = UpAxis { top: 3.0, height: 25.0, low: -1.0, high: 1.0 };
+    let up = UpAxis { top: 3.0, height: 34.0, low: -1.0, high: 1.0 };
     let label = summary(report, person);
     html! {
         details class="person" {
             summary {
                 svg viewBox={ "0 0 " (at(WIDTH)) " " (at(HEIGHT)) } role="img" aria-label=(label) {
-                    text class="name" x="14" y="19" { (shortened(&person.name, 17)) }
-                    text class="note" x="14" y="36" { "in view " (percent(person.share)) }
+                    text class="name" x="14" y="24" { (shortened(&person.name, 17)) }
+                    text class="note" x="14" y="41" { "in view " (percent(person.share)) }
                     @if let Some((_, values)) = &valence {
                         line class="base" x1=(at(LEFT)) x2=(at(RIGHT)) y1=(at(up.y(0.0))) y2=(at(up.y(0.0))) {}
                         path class="area" d=(plot::area(values, 0.0, width, time, up)) {}
@@ -94,7 +94,7 @@ fn lane(report: &Report, group: &Group, person: &Person, id: &str, length: f64) 
                     }
                     @for piece in pieces(report, person, bins) { (piece.render(report, time, width)) }
                     @if let Some((m, _)) = valence {
-                        text class="figure" x=(at(WIDTH)) y="30" text-anchor="end" { (signed(person.means[m])) }
+                        text class="figure" x=(at(WIDTH)) y="36" text-anchor="end" { (signed(person.means[m])) }
                     }
                 }
             }
@@ -158,8 +158,8 @@ impl Piece {
         html! {
             g class={ "piece h" (hue(name, self.label)) } {
                 title { (name) ", " (clock(from)) "–" (clock(to)) }
-                rect x=(at(x)) y="31" width=(at((end - x - 0.7).max(0.7))) height="16" {}
-                @if fits { text x=(at((x + end) / 2.0)) y="42.5" text-anchor="middle" { (name) } }
+                rect x=(at(x)) y="40" width=(at((end - x - 0.7).max(0.7))) height="16" {}
+                @if fits { text x=(at((x + end) / 2.0)) y="51.5" text-anchor="middle" { (name) } }
             }
         }
     }

@@ -4,7 +4,7 @@ use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 
 use super::plot::{self, LEFT, RIGHT, TimeAxis, UpAxis, WIDTH, at};
-use super::words::{clock, shortened};
+use super::words::{clock, moment, shortened};
 use crate::reaction::Event;
 
 /// A chart.
@@ -62,10 +62,10 @@ const GAP: f64 = 13.0;
 const EVENT_ROW: f64 = 17.0;
 const EVENT_ROWS: usize = 3;
 
-/// A scale that holds these values: a quarter, a half, three quarters or the whole of the range.
+/// A round scale that holds these values.
 pub fn reach(values: impl Iterator<Item = f64>) -> f64 {
     let most = values.map(f64::abs).fold(0.0, f64::max);
-    [0.25, 0.5, 0.75].into_iter().find(|&r| most <= r).unwrap_or(1.0)
+    [0.25, 0.4, 0.5, 0.6, 0.8].into_iter().find(|&r| most <= r).unwrap_or(1.0)
 }
 
 impl Strips<'_> {
@@ -93,6 +93,7 @@ impl Strips<'_> {
         let height = bottom + 30.0;
         let (title, description) = (format!("{}-title", self.id), format!("{}-desc", self.id));
         html! {
+            (self.legend())
             div class="chart" {
                 svg id=(self.id) class="strips" viewBox={ "0 0 " (at(WIDTH)) " " (at(height)) } role="img"
                     aria-labelledby={ (title) " " (description) } {
@@ -115,6 +116,28 @@ impl Strips<'_> {
                 @if self.people.is_some() {
                     output class="reading" for=(self.id) aria-live="polite" {}
                     script type="application/json" data-for=(self.id) { (PreEscaped(self.data(top, bottom))) }
+                }
+            }
+        }
+    }
+
+    /// Which line is which group.
+    fn legend(&self) -> Markup {
+        let groups: Vec<&(usize, String)> = self
+            .strips
+            .first()
+            .map_or(Vec::new(), |s| s.lines.iter().filter_map(|l| l.group.as_ref()).collect());
+        html! {
+            @if !groups.is_empty() {
+                ul class="legend" {
+                    @for (group, name) in groups {
+                        li class={ "h" (super::hues::group_hue(*group)) } {
+                            svg viewBox="0 0 44 10" aria-hidden="true" focusable="false" {
+                                path class={ "line d" (group % 8) } d="M1 5L43 5" {}
+                            }
+                            (name)
+                        }
+                    }
                 }
             }
         }
@@ -250,7 +273,7 @@ impl Strip {
                     text class="side" x=(at(LEFT + 4.0)) y=(at(up.bottom() - 3.0)) { "unpleasant ↓" }
                 }
                 @for line in &self.lines { (line.render(up, time, bin, several)) }
-                @for &(t, level) in &self.marks { (mark(time.x(t), up.y(level), up.top, t)) }
+                @for &(t, level) in &self.marks { (mark(time, t, up.y(level), up.top)) }
                 text class="name" x="0" y=(at(middle + if self.note.is_empty() { 4.5 } else { -1.5 })) { (self.name) }
                 @if !self.note.is_empty() { text class="note" x="0" y=(at(middle + 12.5)) { (self.note) } }
                 text class="tick" x=(at(LEFT - 7.0)) y=(at(up.top + 7.0)) text-anchor="end" { (high) }
@@ -264,14 +287,15 @@ impl Strip {
         }
     }
 
-    /// The names of groups where their lines end, moved apart where they would lie on each other.
+    /// The names of groups where their lines end, moved apart where they would lie on each other; in tall strips only,
+    /// where there is room.
     fn names_at_the_end(&self, up: UpAxis) -> Markup {
         const LINE: f64 = 11.5;
         let named = self.lines.iter().filter_map(|l| l.group.as_ref().map(|(g, name)| (*g, name, l)));
         let mut ends: Vec<(f64, usize, &String)> = named
             .filter_map(|(g, name, l)| l.values.iter().rev().flatten().next().map(|&v| (up.y(v), g, name)))
             .collect();
-        if ends.len() as f64 * LINE > up.height + GAP {
+        if up.height < 100.0 {
             return html! {};
         }
         ends.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -294,6 +318,8 @@ impl Strip {
 
 impl Line {
     fn render(&self, up: UpAxis, time: TimeAxis, bin: f64, several: bool) -> Markup {
+        // Around zero the band alone is clearer.
+        let is_valence = up.low < 0.0 && !self.band.is_empty();
         let line = plot::line(&self.values, bin, time, up);
         let band = plot::band(&self.band, bin, time, up);
         let class = match &self.group {
@@ -301,7 +327,7 @@ impl Line {
             None => "line".to_owned(),
         };
         html! {
-            @if !several { path class="area" d=(plot::area(&self.values, 0.0, bin, time, up)) {} }
+            @if !several && !is_valence { path class="area" d=(plot::area(&self.values, 0.0, bin, time, up)) {} }
             @if !band.is_empty() { path class="band" d=(band) {} }
             path class=(class) d=(line) {}
         }
@@ -309,12 +335,13 @@ impl Line {
 }
 
 /// A peak: a small triangle above the line, and its time.
-fn mark(x: f64, y: f64, top: f64, time: f64) -> Markup {
+fn mark(axis: TimeAxis, time: f64, y: f64, top: f64) -> Markup {
+    let x = axis.x(time);
     let y = (y - 4.0).max(top + 1.0);
     let path = format!("M{} {}l-4 -7h8Z", at(x), at(y));
     let (text_x, anchor) = if x > RIGHT - 50.0 { (x - 7.0, "end") } else { (x + 7.0, "start") };
     html! {
         path class="peak" d=(path) {}
-        text class="peak-time" x=(at(text_x)) y=(at(y)) text-anchor=(anchor) { (clock(time)) }
+        text class="peak-time" x=(at(text_x)) y=(at(y)) text-anchor=(anchor) { (moment(time, axis.length)) }
     }
 }

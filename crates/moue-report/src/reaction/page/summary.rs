@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::words::{self, clock, percent, signed};
+use super::words::{self, moment, percent, signed};
 use crate::reaction::report::{Group, Report};
 
 /// Headline, the finding in words, the key figures.
@@ -43,7 +43,7 @@ fn finding(report: &Report, group: &Group) -> Markup {
     let expressive = group.moments.iter().find(|m| Some(m.measure) != neutral);
     html! {
         @if let Some(peak) = expressive {
-            "Faces looked most " strong { (peak.emotion) } " around " strong { (clock(peak.time)) }
+            "Faces looked most " strong { (peak.emotion) } " around " strong { (moment(peak.time, report.length)) }
             ": " (percent(peak.level)) " against " (percent(peak.baseline)) " usually. "
         } @else {
             "No emotion rose by more than 5 percentage points above what was usual. "
@@ -111,7 +111,7 @@ pub fn figures(report: &Report, group: &Group) -> Markup {
             @if let Some(peak) = peak {
                 div {
                     dt { "Largest peak" }
-                    dd { (clock(peak.time)) }
+                    dd { (moment(peak.time, report.length)) }
                     dd class="small" { (peak.emotion) " " (percent(peak.level)) ", usually " (percent(peak.baseline)) }
                 }
             }

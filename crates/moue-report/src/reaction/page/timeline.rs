@@ -10,7 +10,7 @@ use crate::reaction::report::{Group, Report};
 
 const VALENCE_HEIGHT: f64 = 104.0;
 const ATTENTION_HEIGHT: f64 = 34.0;
-const EMOTION_HEIGHT: f64 = 44.0;
+const EMOTION_HEIGHT: f64 = 46.0;
 
 /// The section of a group.
 pub fn section(report: &Report, group: &Group, number: usize) -> Markup {
@@ -62,7 +62,8 @@ fn chart<'a>(report: &'a Report, group: &Group, id: &str) -> Strips<'a> {
     let mut strips = Vec::new();
     if let Some(m) = measures.valence() {
         let shown = series(m);
-        let most = reach(shown.values.iter().flatten().copied());
+        let ends = shown.band.iter().flatten().flat_map(|&(low, high)| [low, high]);
+        let most = reach(shown.values.iter().flatten().copied().chain(ends));
         strips.push(Strip {
             name: "Valence".to_owned(),
             note: "derived".to_owned(),
@@ -127,7 +128,9 @@ fn description(report: &Report, group: &Group) -> String {
         .moments
         .iter()
         .take(3)
-        .map(|p| format!("{} at {} with {}", p.emotion, clock(p.time), percent(p.level)))
+        .map(|p| {
+            format!("{} at {} with {}", p.emotion, words::moment(p.time, report.length), percent(p.level))
+        })
         .collect();
     let peaks = if peaks.is_empty() { String::new() } else { format!(" Largest peaks: {}.", list(&peaks)) };
     format!(

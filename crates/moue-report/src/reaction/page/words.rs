@@ -15,6 +15,11 @@ pub fn clock(seconds: f64) -> String {
     text
 }
 
+/// A moment in a clip of some length: to the second, unless the clip is short.
+pub fn moment(seconds: f64, length: f64) -> String {
+    clock(if length > 30.0 { seconds.round() } else { seconds })
+}
+
 /// `42 s`, `1:30 min`, `2:00:00 h`.
 pub fn duration(seconds: f64) -> String {
     if seconds < 10.0 {
@@ -40,7 +45,7 @@ pub fn span(seconds: f64) -> String {
 /// A share as a whole percentage; below one, `< 1 %`.
 pub fn percent(share: f64) -> String {
     let whole = (100.0 * share).round();
-    if whole == 0.0 && share > 0.0005 { "< 1 %".to_owned() } else { format!("{:.0} %", whole + 0.0) }
+    if whole == 0.0 && share > 0.0 { "< 1 %".to_owned() } else { format!("{:.0} %", whole + 0.0) }
 }
 
 /// A value with its sign: `+0.12`, `−0.30`, `0.00`.
