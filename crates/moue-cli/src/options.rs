@@ -106,6 +106,22 @@ pub struct Numbers {
     precision: Real,
 }
 
+/// Flag of every command that can leave an answer open.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Abstain {
+    /// Call answers below this probability uncertain: nothing is said about such a face, though JSON and CSV keep its
+    /// probabilities and mark it `certain: false`
+    #[arg(long, value_name = "P", value_parser = probability)]
+    pub min_confidence: Option<f32>,
+}
+
+fn probability(text: &str) -> std::result::Result<f32, String> {
+    match text.parse() {
+        Ok(p) if (0.0..=1.0).contains(&p) => Ok(p),
+        _ => Err("expected a probability from 0 to 1".to_owned()),
+    }
+}
+
 /// Floating-point numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Real {

@@ -6,7 +6,7 @@ use moue_graph::engine::InferenceSession;
 
 use crate::augment::{Scratch, Source, Target, Transform, render};
 use crate::calibrate::probabilities;
-use crate::metrics::{Scores, top};
+use crate::metrics::{Abstaining, Scores, top};
 use crate::{Error, Result};
 
 /// The rows to evaluate.
@@ -63,6 +63,11 @@ impl Evaluation {
             .collect();
         wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         wrong
+    }
+
+    /// How good the answers are that have at least this confidence, and how many they are.
+    pub fn abstaining(&self, min_confidence: f32) -> Abstaining {
+        Abstaining::of(&self.probabilities, &self.labels, self.scores.labels.len(), min_confidence)
     }
 }
 

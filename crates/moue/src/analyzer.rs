@@ -17,6 +17,7 @@ pub struct Analyzer {
     pool: ThreadPool,
     crop_margin: f32,
     min_face: f32,
+    min_confidence: Option<f32>,
 }
 
 /// Puts an [`Analyzer`] together; made by [`Analyzer::builder`].
@@ -27,6 +28,7 @@ pub struct AnalyzerBuilder {
     threads: usize,
     crop_margin: Option<f32>,
     min_face: f32,
+    min_confidence: Option<f32>,
 }
 
 impl AnalyzerBuilder {
@@ -61,10 +63,17 @@ impl AnalyzerBuilder {
         self
     }
 
+    /// Marks faces whose confidence is below this probability, 0 to 1, as not [`certain`](Face::certain); by
+    /// default no face is marked either way. Emotion and probabilities are given all the same.
+    pub fn min_confidence(mut self, probability: f32) -> Self {
+        self.min_confidence = Some(probability);
+        self
+    }
+
     /// The analyzer.
     ///
     /// # Errors
-    /// [`Error::Parameter`] where the crop margin or the smallest face has no meaning; [`Error::Threads`]; and the
+    /// [`Error::Parameter`] where the crop margin, the smallest face or the confidence has no meaning; [`Error::Threads`]; and the
     /// errors of [`Classifier::on`].
     pub fn build(self) -> Result<Analyzer, Error> {
         let crop_margin = self.crop_margin.unwrap_or(self.model.card.crop_margin);
@@ -79,6 +88,11 @@ impl AnalyzerBuilder {
                 self.min_face
             )));
         }
+        if let Some(least) = self.min_confidence.filter(|p| !(0.0..=1.0).contains(p)) {
+            return Err(Error::Parameter(format!(
+                "the smallest confidence is {least}, but must be a probability from 0 to 1"
+            )));
+        }
         let pool = ThreadPoolBuilder::new()
             .num_threads(self.threads)
             .thread_name(|i| format!("moue-detect-{i}"))
@@ -90,6 +104,7 @@ impl AnalyzerBuilder {
             pool,
             crop_margin,
             min_face: self.min_face,
+            min_confidence: self.min_confidence,
         })
     }
 }
@@ -104,6 +119,7 @@ impl Analyzer {
             threads: 0,
             crop_margin: None,
             min_face: 0.0,
+            min_confidence: None,
         }
     }
 
@@ -128,7 +144,8 @@ impl Analyzer {
         found.retain(|d| d.width.min(d.height) >= self.min_face);
         sort(&mut found);
         let answers = self.read(picture, &found)?;
-        Ok(found.iter().zip(answers).zip(0..).map(|((d, p), id)| face(id, bounds(d), d.score, p)).collect())
+        let faces = found.iter().zip(answers).zip(0..);
+        Ok(faces.map(|((d, p), id)| self.face(id, bounds(d), d.score, p)).collect())
     }
 
     /// [`analyze`](Self::analyze) as the record of a still picture.
@@ -174,7 +191,14 @@ impl Analyzer {
         let all =
             BoundingBox { x: 0.0, y: 0.0, width: picture.width() as f32, height: picture.height() as f32 };
         let answers = self.classifier.classify(picture, &[all.into()])?;
-        Ok(answers.into_iter().map(|p| face(0, all, 1.0, p)).collect())
+        Ok(answers.into_iter().map(|p| self.face(0, all, 1.0, p)).collect())
+    }
+
+    fn face(&self, id: u64, bounds: BoundingBox, score: f32, probabilities: Probabilities) -> Face {
+        let (emotion, confidence) =
+            probabilities.ranked().first().map(|&(label, p)| (label.to_owned(), p)).unwrap_or_default();
+        let certain = self.min_confidence.map(|least| confidence >= least);
+        Face { id, bounds, score, emotion, confidence, certain, probabilities }
     }
 }
 
@@ -188,10 +212,4 @@ fn sort(found: &mut [Detection]) {
 fn bounds(detection: &Detection) -> BoundingBox {
     let &Detection { x, y, width, height, .. } = detection;
     BoundingBox { x, y, width, height }
-}
-
-fn face(id: u64, bounds: BoundingBox, score: f32, probabilities: Probabilities) -> Face {
-    let (emotion, confidence) =
-        probabilities.ranked().first().map(|&(label, p)| (label.to_owned(), p)).unwrap_or_default();
-    Face { id, bounds, score, emotion, confidence, probabilities }
 }

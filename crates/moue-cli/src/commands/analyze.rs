@@ -13,7 +13,7 @@ use moue_media::find_pictures;
 use crate::commands::detector::{Chosen, Flags};
 use crate::console;
 use crate::failure::{Failure, Outcome, Result, describe};
-use crate::options::{Json, Numbers, Threads};
+use crate::options::{Abstain, Json, Numbers, Threads};
 use output::{CsvFile, Pictures};
 
 /// Find the faces of pictures and read their emotions
@@ -25,7 +25,8 @@ use output::{CsvFile, Pictures};
 Examples:
   moue analyze party.jpg                            a table, and party.moue.jpg
   moue analyze photos/ --out-dir marked/ --json     one JSON object a picture
-  moue analyze crops/ --detector none --no-pictures --csv emotions.csv")]
+  moue analyze crops/ --detector none --no-pictures --csv emotions.csv
+  moue analyze party.jpg --min-confidence 0.6       says \"uncertain\" rather than guess")]
 pub struct Args {
     /// Pictures, and folders in which all pictures are meant
     #[arg(required = true, value_name = "PATH")]
@@ -41,6 +42,8 @@ pub struct Args {
     /// wider than usual [default: what the model says]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     crop_margin: Option<f32>,
+    #[command(flatten)]
+    abstain: Abstain,
     /// Folder for the pictures with frames, made if need be [default: beside each picture]
     #[arg(long, value_name = "DIR", conflicts_with = "no_pictures")]
     out_dir: Option<PathBuf>,
@@ -105,6 +108,9 @@ fn analyzer(args: &Args, model: Model, chosen: Chosen) -> Result<Analyzer> {
     }
     if let Some(margin) = args.crop_margin {
         builder = builder.crop_margin(margin);
+    }
+    if let Some(confidence) = args.abstain.min_confidence {
+        builder = builder.min_confidence(confidence);
     }
     builder.build().map_err(|error| match error {
         moue::Error::Parameter(reason) => Failure::usage(reason),

@@ -13,7 +13,7 @@ use moue_train::{Evaluation, Rows, evaluate, leaked};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{Json, Labelled, Numbers, Threads};
+use crate::options::{Abstain, Json, Labelled, Numbers, Threads};
 use crate::text::counted;
 use report::Report;
 
@@ -26,7 +26,8 @@ use report::Report;
 Examples:
   moue eval fer2013.csv --model mine.safetensors
   moue eval fer2013.csv --usage PublicTest --model mine.safetensors --report out/
-  moue eval fer2013.csv --json | jq .accuracy")]
+  moue eval fer2013.csv --json | jq .accuracy
+  moue eval fer2013.csv --min-confidence 0.6 --json | jq .abstaining")]
 pub struct Args {
     #[command(flatten)]
     data: Labelled,
@@ -39,6 +40,8 @@ pub struct Args {
     /// Folder for pictures (confusion matrix, reliability, coverage, mistakes), report.json and predictions.csv
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    abstain: Abstain,
     #[command(flatten)]
     json: Json,
     #[command(flatten)]
@@ -81,6 +84,7 @@ pub fn run(args: Args) -> Result {
         data: dataset.source(),
         usage: args.usage,
         excluded: before - indices.len(),
+        abstaining: args.abstain.min_confidence.map(|p| evaluation.abstaining(p)),
     };
     if let Some(folder) = &args.report {
         write_folder(folder, &report, &evaluation, &dataset, &leaked)?;

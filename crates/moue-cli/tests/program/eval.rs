@@ -70,6 +70,33 @@ fn an_evaluation_has_the_keys_that_scripts_rely_on() {
 }
 
 #[test]
+fn answers_below_the_smallest_confidence_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path());
+    let with = |more: &[&str]| {
+        moue(folder.path(), &[&["eval", "data.csv", "--model", "mine.safetensors"], more].concat()).done()
+    };
+    let all = with(&["--json", "--min-confidence", "0"]).json();
+    assert_eq!(all["abstaining"]["count"], 21);
+    for key in ["accuracy", "accuracy_ci95"] {
+        assert_eq!(all["abstaining"][key], all[key]);
+    }
+    assert!(with(&["--json"]).json()["abstaining"].is_null());
+    let some = with(&["--json", "--min-confidence", "0.5", "--report", "out"]).json();
+    let predictions = fs::read_to_string(folder.path().join("out/predictions.csv")).unwrap();
+    let sure = |line: &&str| line.split(',').nth(3).unwrap().parse::<f64>().is_ok_and(|p| p >= 0.5);
+    let given: Vec<&str> = predictions.lines().skip(1).filter(sure).collect();
+    let right = given.iter().filter(|line| line.split(',').nth(4) == Some("true")).count();
+    assert_eq!(some["abstaining"]["count"], given.len());
+    let share = |part: usize, all: usize| if all == 0 { 0.0 } else { part as f64 / all as f64 };
+    assert_eq!(some["abstaining"]["coverage"], share(given.len(), 21));
+    assert_eq!(some["abstaining"]["accuracy"], share(right, given.len()));
+    assert!(with(&["--min-confidence", "0.5"]).stdout.contains("from  50 % sure"));
+    moue(folder.path(), &["eval", "data.csv", "--min-confidence", "2"])
+        .refused(&["a probability from 0 to 1"]);
+}
+
+#[test]
 fn an_evaluation_reads_well_and_leaves_rows_out() {
     let folder = tempfile::tempdir().unwrap();
     train(folder.path());

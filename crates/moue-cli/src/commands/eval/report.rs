@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use moue_data::Usage;
-use moue_train::metrics::Scores;
+use moue_train::metrics::{Abstaining, Scores};
 use serde::Serialize;
 
 use crate::text::{counted, grouped, percent};
@@ -22,6 +22,9 @@ pub struct Report<'a> {
     pub usage: Usage,
     /// Pictures of that part that were left out by `--exclude`.
     pub excluded: usize,
+    /// The answers that `--min-confidence` leaves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abstaining: Option<Abstaining>,
 }
 
 impl Report<'_> {
@@ -50,7 +53,17 @@ impl Report<'_> {
         let _ = writeln!(out, "balanced accuracy  {}", percent(s.balanced_accuracy));
         let _ = writeln!(out, "macro F1           {:.4}", s.macro_f1);
         let _ = writeln!(out, "log loss           {:.4} nats", s.log_loss);
-        let _ = writeln!(out, "calibration error  {} (ECE)\n", percent(s.ece));
+        let _ = writeln!(out, "calibration error  {} (ECE)", percent(s.ece));
+        if let Some(left) = &self.abstaining {
+            let _ = writeln!(
+                out,
+                "from {:>3.0} % sure    {}, on the {} of the pictures that are answered",
+                100.0 * left.min_confidence,
+                accuracy(left.accuracy, left.accuracy_ci95),
+                percent(left.coverage),
+            );
+        }
+        out.push('\n');
         self.classes(&mut out);
         out.push('\n');
         self.confusion(&mut out);
@@ -111,8 +124,16 @@ mod tests {
         let scores =
             Scores::new(&[0.75, 0.25, 0.5, 0.5, 0.25, 0.75], &[0, 1, 1], &names, &[false, true, false])
                 .unwrap();
+        let abstaining = Some(Abstaining {
+            min_confidence: 0.6,
+            count: 2,
+            coverage: 2.0 / 3.0,
+            accuracy: 1.0,
+            accuracy_ci95: [0.3424, 1.0],
+        });
+        let (model, data) = ("m", "d.csv");
         let report =
-            Report { scores: &scores, model: "m", data: "d.csv", usage: Usage::PublicTest, excluded: 2 };
+            Report { scores: &scores, model, data, usage: Usage::PublicTest, excluded: 2, abstaining };
         let expected = "\
 m on PublicTest of d.csv
 3 pictures, 2 left out
@@ -123,6 +144,7 @@ balanced accuracy  75.00 %
 macro F1           0.6667
 log loss           0.4228 nats
 calibration error  33.33 % (ECE)
+from  60 % sure    100.00 % (95 % interval 34.24 to 100.00 %), on the 66.67 % of the pictures that are answered
 
 class     precision  recall      F1  pictures
 angry        0.5000  1.0000  0.6667         1
