@@ -126,6 +126,7 @@ mod tests {
             emotion: "happy".into(),
             confidence: 0.75,
             probabilities: [("sad", 0.25), ("happy", 0.75)].into_iter().collect(),
+            raw_probabilities: None,
         };
         let faces = (0..faces as u64).map(face).collect();
         Record { source: source.into(), frame: 0, time: 0.0, width: 640, height: 480, faces }

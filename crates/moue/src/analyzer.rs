@@ -19,6 +19,15 @@ pub struct Analyzer {
     min_face: f32,
 }
 
+/// A face in one frame, not yet known whose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighting {
+    /// Where the detector saw it, and how surely.
+    pub place: Detection,
+    /// The probability of every label for this frame alone.
+    pub probabilities: Probabilities,
+}
+
 /// Puts an [`Analyzer`] together; made by [`Analyzer::builder`].
 pub struct AnalyzerBuilder {
     model: Model,
@@ -146,6 +155,36 @@ impl Analyzer {
         })
     }
 
+    /// What is seen in one frame of a video, joined to other frames by a [`Follower`](crate::Follower). With `expected`, faces
+    /// are looked for near to these places only, where the detector can.
+    ///
+    /// # Errors
+    /// As [`analyze`](Self::analyze).
+    pub fn look(
+        &mut self,
+        picture: &Picture,
+        expected: Option<&[Detection]>,
+    ) -> Result<Vec<Sighting>, Error> {
+        let Some(detector) = &mut self.detector else {
+            let faces = self.whole(picture)?.into_iter();
+            return Ok(faces
+                .map(|f| Sighting { place: whole(f.bounds), probabilities: f.probabilities })
+                .collect());
+        };
+        let mut found = self.pool.install(|| match expected {
+            Some(places) => detector.detect_near(picture, places),
+            None => detector.detect(picture),
+        })?;
+        found.retain(|d| d.width.min(d.height) >= self.min_face);
+        sort(&mut found);
+        let answers = self.read(picture, &found)?.into_iter();
+        Ok(found
+            .into_iter()
+            .zip(answers)
+            .map(|(place, probabilities)| Sighting { place, probabilities })
+            .collect())
+    }
+
     /// The emotions of faces, in their order. Faces that do not stand upright are read from a turned picture.
     fn read(&mut self, picture: &Picture, found: &[Detection]) -> Result<Vec<Probabilities>, Error> {
         let mut answers: Vec<Option<Probabilities>> = vec![None; found.len()];
@@ -185,13 +224,18 @@ fn sort(found: &mut [Detection]) {
     });
 }
 
-fn bounds(detection: &Detection) -> BoundingBox {
+pub(crate) fn bounds(detection: &Detection) -> BoundingBox {
     let &Detection { x, y, width, height, .. } = detection;
     BoundingBox { x, y, width, height }
 }
 
-fn face(id: u64, bounds: BoundingBox, score: f32, probabilities: Probabilities) -> Face {
+pub(crate) fn face(id: u64, bounds: BoundingBox, score: f32, probabilities: Probabilities) -> Face {
     let (emotion, confidence) =
         probabilities.ranked().first().map(|&(label, p)| (label.to_owned(), p)).unwrap_or_default();
-    Face { id, bounds, score, emotion, confidence, probabilities }
+    Face { id, bounds, score, emotion, confidence, probabilities, raw_probabilities: None }
+}
+
+fn whole(bounds: BoundingBox) -> Detection {
+    let BoundingBox { x, y, width, height } = bounds;
+    Detection { x, y, width, height, score: 1.0, turn: 0 }
 }
