@@ -9,6 +9,7 @@
 //! - [`draw_faces`], [`draw_text`], [`palette`]: what people see on a picture;
 //! - [`Sheet`]: many small pictures on one page;
 //! - [`Video`]: every frame of a file, stream or camera with its time;
+//! - [`VideoWriter`]: frames into a video, with the sound of another;
 //! - [`Picture::write`], [`Grey::write`]: PNG and JPEG files.
 
 mod decode;
@@ -30,4 +31,4 @@ pub use error::Error;
 pub use find::{Found, find_pictures, is_own_output, is_picture_path, looks_like_picture};
 pub use picture::{Grey, Picture, Region};
 pub use sheet::{Sheet, Tile};
-pub use video::{Camera, RawFormat, Video, VideoFacts, VideoFrame, VideoOptions, VideoSource, video_facts};
+pub use video::{Camera, RawFormat, Video, VideoFacts, VideoFrame, VideoOptions, VideoSource, VideoWriter, video_facts};

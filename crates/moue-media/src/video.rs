@@ -1,4 +1,4 @@
-//! Video in: every frame with its exact time, from files in any format, streams, standard input and cameras.
+//! Video in and out: every frame with its exact time, from files in any format, streams, standard input and cameras.
 //!
 //! The program `ffmpeg` decodes; frames come through a pipe as raw RGB in the NUT container, which carries the time of each
 //! as the file has it, so that variable frame rates lose nothing.
@@ -7,6 +7,7 @@ mod camera;
 mod nut;
 mod programs;
 mod source;
+mod write;
 
 use std::ffi::OsStr;
 use std::io::{self, BufReader, Read};
@@ -15,6 +16,7 @@ use std::thread::{self, JoinHandle};
 
 pub use camera::Camera;
 pub use source::{RawFormat, VideoSource};
+pub use write::VideoWriter;
 
 use crate::{Error, Picture};
 use nut::NutReader;

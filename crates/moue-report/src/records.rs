@@ -60,6 +60,11 @@ impl<W: Write> CsvWriter<W> {
         Ok(())
     }
 
+    /// Where the rows go.
+    pub fn sink_mut(&mut self) -> &mut W {
+        &mut self.sink
+    }
+
     /// Gives the sink back after everything was handed to it.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod batch;
 mod inputs;
 mod output;
 mod people;
+mod recording;
 mod table;
 mod video;
 
@@ -32,6 +33,7 @@ Examples:
   moue analyze party.jpg                            a table, and party.moue.jpg
   moue analyze photos/ --out-dir marked/ --json     one JSON object a picture
   moue analyze clip.mp4 --json                      one JSON object a frame
+  moue analyze clip.mp4 --out clip.jsonl --out clip.vtt --out marked.mp4
   moue analyze crops/ --detector none --no-pictures --csv emotions.csv")]
 pub struct Args {
     /// Pictures, folders in which all pictures are meant, videos, addresses of streams (rtsp://…), or - for a video on
@@ -49,7 +51,8 @@ pub struct Args {
     /// wider than usual [default: what the model says]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     crop_margin: Option<f32>,
-    /// Folder for the pictures with frames, made if need be [default: beside each picture]
+    /// Folder for the pictures with frames, made if need be [default: beside each picture]; a video is recorded there in all
+    /// forms of --out, as NAME.moue.jsonl and so on
     #[arg(long, value_name = "DIR", conflicts_with = "no_pictures")]
     out_dir: Option<PathBuf>,
     /// Write no pictures
@@ -63,12 +66,14 @@ pub struct Args {
     #[command(flatten)]
     numbers: Numbers,
     #[command(flatten)]
-    video: video::Flags,
+    video: video::VideoFlags,
 }
 
 pub fn run(args: Args) -> Result {
     let inputs = inputs::sorted(&args.paths);
     // What is wrong with the flags is told before anything is done.
+    let sources: Vec<_> = inputs.iter().filter_map(Input::video).collect();
+    args.video.check(&sources)?;
     let chosen = args.detector.choose(args.threads.count())?;
     let (model, model_name) = model(args.model.as_deref())?;
     let labels = model.card.labels.clone();
@@ -79,11 +84,11 @@ pub fn run(args: Args) -> Result {
     }
     console::say(format_args!("moue: faces by {}, emotions by {model_name}", chosen.name()));
     let mut videos = None;
-    if inputs.iter().any(|input| matches!(input, Input::Video(_))) {
+    if !sources.is_empty() {
         let (flags, sure) = args.detector.for_video();
         let each = |_| analyzer(&args, model.clone(), flags.choose(1)?, 1);
         let analyzers = (0..args.threads.effective()).map(each).collect::<Result<_>>()?;
-        videos = Some(Videos::new(&args.video, analyzers, sure));
+        videos = Some(Videos::new(&args.video, analyzers, sure, args.out_dir.clone())?);
     }
     let csv = args.csv.as_deref().map(|path| CsvFile::create(path, &labels)).transpose()?;
     let pictures = match args.no_pictures {

@@ -1,12 +1,12 @@
-//! The NUT container, as far as one stream of raw pictures needs it: how frames and their exact times come out of the
-//! `ffmpeg` program through a pipe.
+//! The NUT container, as far as one stream of raw pictures needs it: how frames and their exact times go
+//! from and to the `ffmpeg` program through pipes.
 //!
 //! Follows the "NUT Open Container Format" specification (2013) that ffmpeg writes: a file is a sequence of packets that
 //! begin with a 64-bit start code (headers, sync points, an index) and of frames, which begin with one byte that looks up
 //! most of their header in a table. Bytes that are not as the specification says are an error, never a panic; checksums
 //! are not verified, since a pipe does not change bytes.
 
-use std::io::{self, BufRead, ErrorKind, Read};
+use std::io::{self, BufRead, ErrorKind, Read, Write};
 
 const FILE_ID: &[u8] = b"nut/multimedia container\0";
 
@@ -324,6 +324,81 @@ impl<R: BufRead> NutReader<R> {
     }
 }
 
+/// Writes frames of one raw video stream, each with its time.
+pub struct NutWriter<W> {
+    sink: W,
+    packet: Vec<u8>,
+}
+
+/// Bits of a time that a frame could leave out; times are written whole.
+const WRITTEN_PTS_BITS: u32 = 7;
+
+/// Every frame is a key frame that says its time and size, with a checksum as large frames must have.
+const WRITTEN_FLAGS: u64 = 1 | CODED_PTS | SIZE_MSB | CHECKSUM;
+
+impl<W: Write> NutWriter<W> {
+    /// Writes the headers of a stream of RGB pictures.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn new(sink: W, width: u32, height: u32) -> io::Result<Self> {
+        let mut writer = Self { sink, packet: Vec::new() };
+        writer.sink.write_all(FILE_ID)?;
+        // Version 3, one stream, a sync point at most 64 KB before each frame, times in microseconds; one entry of six
+        // fields for all 255 codes; nothing is left out of frames.
+        writer.packet(MAIN, &[3, 1, 65_536, 1, 1, 1_000_000, WRITTEN_FLAGS, 6, 0, 1, 0, 0, 0, 255, 0])?;
+        // Stream 0 is video, "RGB" with 24 bits, time base 0, no delay, no flags, no data of the codec, square pixels.
+        let rgb = [4, b'R'.into(), b'G'.into(), b'B'.into(), 24];
+        let rest = [0, u64::from(WRITTEN_PTS_BITS), 1 << 30, 0, 0, 0, width.into(), height.into(), 0, 0, 0];
+        writer.packet(STREAM, &[&[0, 0], &rgb[..], &rest].concat())?;
+        Ok(writer)
+    }
+
+    /// Writes a frame at this time in seconds; times do not decrease and are not negative.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn write(&mut self, time: f64, frame: &[u8]) -> io::Result<()> {
+        let pts = (time.max(0.0) * 1e6).round() as u64;
+        self.packet(SYNC_POINT, &[pts, 0])?;
+        self.packet.clear();
+        self.packet.push(0);
+        put_number(&mut self.packet, pts + (1 << WRITTEN_PTS_BITS));
+        put_number(&mut self.packet, frame.len() as u64);
+        let checksum = crc(&self.packet);
+        self.packet.extend(checksum.to_be_bytes());
+        self.sink.write_all(&self.packet)?;
+        self.sink.write_all(frame)
+    }
+
+    fn packet(&mut self, start: u64, body: &[u64]) -> io::Result<()> {
+        self.packet.clear();
+        body.iter().for_each(|&value| put_number(&mut self.packet, value));
+        let checksum = crc(&self.packet);
+        let mut head = start.to_be_bytes().to_vec();
+        put_number(&mut head, self.packet.len() as u64 + 4);
+        self.packet.extend(checksum.to_be_bytes());
+        self.sink.write_all(&head)?;
+        self.sink.write_all(&self.packet)
+    }
+}
+
+/// The reverse of [`number`].
+fn put_number(out: &mut Vec<u8>, value: u64) {
+    let groups = (64 - value.leading_zeros()).div_ceil(7).max(1);
+    for group in (0..groups).rev() {
+        let more = if group > 0 { 128 } else { 0 };
+        out.push((value >> (7 * group)) as u8 & 127 | more);
+    }
+}
+
+/// CRC-32 with generator 0x04C11DB7, beginning with zero.
+fn crc(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc: u32, _| crc << 1 ^ (if crc >> 31 == 1 { 0x04C1_1DB7 } else { 0 }))
+    })
+}
+
 fn number_byte(source: &mut impl Read) -> io::Result<u8> {
     let mut byte = [0];
     source.read_exact(&mut byte)?;
@@ -414,6 +489,23 @@ mod tests {
             seen.push((time, frame[5]));
         }
         assert_eq!(seen, [(0.0, 1), (0.033, 2), (0.067, 3), (0.1, 4), (0.2, 5)]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut bytes = Vec::new();
+        let mut writer = NutWriter::new(&mut bytes, 321, 3).unwrap();
+        let frames: Vec<(f64, Vec<u8>)> =
+            [0.0, 0.04, 0.050_001, 7205.5].iter().zip(1..).map(|(&t, v)| (t, vec![v; 321 * 3 * 3])).collect();
+        frames.iter().for_each(|(time, frame)| writer.write(*time, frame).unwrap());
+        let mut reader = NutReader::new(bytes.as_slice()).unwrap().unwrap();
+        assert_eq!(reader.size(), (321, 3));
+        for (expected, frame) in frames {
+            let mut read = vec![0; 321 * 3 * 3];
+            let time = reader.read(&mut read).unwrap().unwrap();
+            assert!((time - expected).abs() < 1e-6 && read == frame, "{time} {expected}");
+        }
+        assert!(reader.read(&mut []).unwrap().is_none());
     }
 
     #[test]

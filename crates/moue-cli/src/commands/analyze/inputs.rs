@@ -13,6 +13,16 @@ pub enum Input {
     Video(VideoSource),
 }
 
+impl Input {
+    /// The video, where it is one.
+    pub fn video(&self) -> Option<&VideoSource> {
+        match self {
+            Self::Video(source) => Some(source),
+            Self::Pictures(_) => None,
+        }
+    }
+}
+
 /// Pictures that stand side by side are taken together, so that they can be read ahead.
 pub fn sorted(paths: &[PathBuf]) -> Vec<Input> {
     let mut inputs: Vec<Input> = Vec::new();
