@@ -32,6 +32,8 @@ pub fn face(id: u64, probabilities: &[f32]) -> Face {
         emotion: LABELS[best].to_owned(),
         confidence,
         probabilities: LABELS.iter().copied().zip(probabilities.iter().copied()).collect(),
+        certain: None,
+        raw_probabilities: None,
     }
 }
 
