@@ -26,6 +26,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(commands::analyze::Args),
+    Report(commands::report::Args),
     Train(commands::train::Args),
     Eval(commands::eval::Args),
     #[command(subcommand)]
@@ -46,6 +47,7 @@ pub fn run() -> ExitCode {
 fn dispatch(command: Command) -> Result {
     match command {
         Command::Analyze(args) => commands::analyze::run(args),
+        Command::Report(args) => commands::report::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Eval(args) => commands::eval::run(args),
         Command::Data(command) => commands::data::run(command),

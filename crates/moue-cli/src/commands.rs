@@ -6,5 +6,6 @@ pub mod data;
 pub mod detector;
 pub mod eval;
 pub mod model;
+pub mod report;
 pub mod sample;
 pub mod train;

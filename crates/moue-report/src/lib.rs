@@ -1,4 +1,5 @@
-//! Pictures and tables of what moue saw and how good a model is.
+//! Pictures, tables and pages of what moue saw and how good a model is.
 
 pub mod plots;
+pub mod reaction;
 pub mod records;

@@ -105,7 +105,7 @@ fn cell(line: &mut String, text: &str) {
 }
 
 /// Adds text, in quotes where it holds a character that means something in CSV.
-fn quote(line: &mut String, text: &str) {
+pub(crate) fn quote(line: &mut String, text: &str) {
     if text.contains(['"', ',', '\n', '\r']) {
         line.push('"');
         line.push_str(&text.replace('"', "\"\""));
