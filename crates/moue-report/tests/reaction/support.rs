@@ -33,6 +33,8 @@ pub fn face(id: u64, probabilities: &[f32]) -> Face {
         confidence,
         certain: None,
         probabilities: LABELS.iter().copied().zip(probabilities.iter().copied()).collect(),
+        certain: None,
+        raw_probabilities: None,
     }
 }
 
