@@ -31,7 +31,6 @@ pub fn face(id: u64, probabilities: &[f32]) -> Face {
         score: 0.9,
         emotion: LABELS[best].to_owned(),
         confidence,
-        certain: None,
         probabilities: LABELS.iter().copied().zip(probabilities.iter().copied()).collect(),
         certain: None,
         raw_probabilities: None,
