@@ -60,6 +60,7 @@ mod tests {
             emotion: "happy".into(),
             confidence: 0.4,
             certain: None,
+            raw_probabilities: None,
             probabilities: [("sad", 0.3), ("happy", 0.4), ("fear", 0.3)].into_iter().collect(),
         };
         let mut drawn = |certain| {

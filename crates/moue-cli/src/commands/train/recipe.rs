@@ -9,6 +9,7 @@ use moue_train::{FitOptions, Recipe};
 
 use super::Args;
 use crate::failure::{Failure, Result};
+use crate::options::Classes;
 
 /// Recipes inside the program, by name.
 const KNOWN: [(&str, &str); 3] = [
@@ -20,6 +21,9 @@ const KNOWN: [(&str, &str); 3] = [
 /// Flags that change single values of the recipe.
 #[derive(Debug, clap::Args)]
 pub struct Changes {
+    /// Classes to learn [default: the recipe's]
+    #[arg(long, value_name = "SET", value_enum)]
+    labels: Option<Classes>,
     /// Passes over the training pictures [default: the recipe's]
     #[arg(long, value_name = "N")]
     epochs: Option<NonZeroUsize>,
@@ -93,6 +97,9 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 impl Changes {
     fn apply(&self, recipe: &mut Recipe) {
+        if let Some(labels) = self.labels {
+            recipe.data.labels = labels.into();
+        }
         if let Some(epochs) = self.epochs {
             recipe.epochs = epochs.get();
         }
