@@ -31,4 +31,6 @@ pub use error::Error;
 pub use find::{Found, find_pictures, is_own_output, is_picture_path, looks_like_picture};
 pub use picture::{Grey, Picture, Region};
 pub use sheet::{Sheet, Tile};
-pub use video::{Camera, RawFormat, Video, VideoFacts, VideoFrame, VideoOptions, VideoSource, VideoWriter, video_facts};
+pub use video::{
+    Camera, RawFormat, Video, VideoFacts, VideoFrame, VideoOptions, VideoSource, VideoWriter, video_facts,
+};

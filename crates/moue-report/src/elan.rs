@@ -161,7 +161,10 @@ mod tests {
             elan.add(&Record { source, frame, time, width: 64, height: 48, faces });
         }
         let stretch = |emotion: &str, from, to| Stretch { emotion: emotion.to_owned(), from, to };
-        assert_eq!(elan.tiers[&0], [stretch("happy", 0, 500), stretch("sa&d", 500, 800), stretch("sa&d", 3000, 3100)]);
+        assert_eq!(
+            elan.tiers[&0],
+            [stretch("happy", 0, 500), stretch("sa&d", 500, 800), stretch("sa&d", 3000, 3100)]
+        );
         assert_eq!(elan.tiers[&3], [stretch("fear", 500, 800)]);
         let text = elan.document("./a \"b\".mp4");
         assert!(text.contains("TIER_ID=\"Person 3\"") && text.contains("sa&amp;d"), "{text}");

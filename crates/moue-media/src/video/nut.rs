@@ -395,7 +395,9 @@ fn put_number(out: &mut Vec<u8>, value: u64) {
 /// CRC-32 with generator 0x04C11DB7, beginning with zero.
 fn crc(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte) << 24, |crc: u32, _| crc << 1 ^ (if crc >> 31 == 1 { 0x04C1_1DB7 } else { 0 }))
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc: u32, _| {
+            crc << 1 ^ (if crc >> 31 == 1 { 0x04C1_1DB7 } else { 0 })
+        })
     })
 }
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 use std::thread::{self, JoinHandle};
 
+use super::last_words;
 use super::nut::NutWriter;
 use super::programs::{command, every_frame, not_started, probe};
-use super::last_words;
 use crate::{Error, Picture};
 
 /// Sound that MP4 may hold; other sound is encoded anew for it.
@@ -84,7 +84,9 @@ impl VideoWriter {
     /// # Errors
     /// [`Error::Video`] with what ffmpeg says, such as that the disk is full; the file is valid up to there.
     pub fn write(&mut self, time: f64, picture: &Picture) -> Result<(), Error> {
-        let Some(frames) = &mut self.frames else { return Err(self.failed(&io::ErrorKind::BrokenPipe.into())) };
+        let Some(frames) = &mut self.frames else {
+            return Err(self.failed(&io::ErrorKind::BrokenPipe.into()));
+        };
         match frames.write(time, picture.pixels()) {
             Ok(()) => Ok(()),
             Err(error) => Err(self.failed(&error)),

@@ -75,7 +75,12 @@ pub struct Videos {
 
 impl Videos {
     /// With `folder`, files of every kind are written there.
-    pub fn new(flags: &VideoFlags, analyzers: Vec<Analyzer>, sure: f32, folder: Option<PathBuf>) -> Result<Self> {
+    pub fn new(
+        flags: &VideoFlags,
+        analyzers: Vec<Analyzer>,
+        sure: f32,
+        folder: Option<PathBuf>,
+    ) -> Result<Self> {
         if let Some(folder) = &folder {
             let failed = |error| Failure::message(format!("{}: {error}", folder.display()));
             std::fs::create_dir_all(folder).map_err(failed)?;
@@ -133,8 +138,13 @@ impl Videos {
         recording.ready()?;
         let analysis =
             VideoAnalysis { detect_every: self.flags.detect_every.get().into(), first, after: last };
-        let outcome =
-            analyze_video::<Failure>(&mut video, &mut self.analyzers, &mut follower, &analysis, stop, |seen| {
+        let outcome = analyze_video::<Failure>(
+            &mut video,
+            &mut self.analyzers,
+            &mut follower,
+            &analysis,
+            stop,
+            |seen| {
                 let source = name.clone();
                 let record =
                     Record { source, frame: seen.frame, time: seen.time, width, height, faces: seen.faces };
@@ -148,7 +158,8 @@ impl Videos {
                 people.add(&record);
                 bar.set_position(seen.frame + 1);
                 Ok(())
-            });
+            },
+        );
         bar.finish_and_clear();
         // Whatever ended it, the files are ended in order.
         let finished = recording.finish();

@@ -36,7 +36,10 @@ impl Kind {
     /// The kind of a file; `None` where its name says nothing known.
     pub fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?;
-        Self::EXTENSIONS.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known)).map(|(_, kind)| *kind)
+        Self::EXTENSIONS
+            .iter()
+            .find(|(known, _)| extension.eq_ignore_ascii_case(known))
+            .map(|(_, kind)| *kind)
     }
 
     /// One extension for each kind.
