@@ -29,6 +29,7 @@ struct Cli {
 enum Command {
     Analyze(commands::analyze::Args),
     Live(commands::live::Args),
+    Report(commands::report::Args),
     Train(commands::train::Args),
     Eval(commands::eval::Args),
     #[command(subcommand)]
@@ -50,6 +51,7 @@ fn dispatch(command: Command) -> Result {
     match command {
         Command::Analyze(args) => commands::analyze::run(args),
         Command::Live(args) => commands::live::run(args),
+        Command::Report(args) => commands::report::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Eval(args) => commands::eval::run(args),
         Command::Data(command) => commands::data::run(command),

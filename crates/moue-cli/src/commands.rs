@@ -7,5 +7,6 @@ pub mod detector;
 pub mod eval;
 pub mod live;
 pub mod model;
+pub mod report;
 pub mod sample;
 pub mod train;

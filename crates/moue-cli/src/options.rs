@@ -7,7 +7,7 @@ use clap::Args;
 use moue_cpu::{Bf16Engine, CpuEngine};
 use moue_data::{Dataset, Exclusions, Limits, ReadOptions, ferplus};
 use moue_graph::engine::Engine;
-use moue_graph::{Graph, Head, attach_head, backbones};
+use moue_graph::{Graph, Head, View, attach_head, backbones};
 
 use crate::failure::{Failure, Result};
 
@@ -104,6 +104,38 @@ pub struct Numbers {
     /// Numbers that real-valued models compute with; bf16 needs a processor that multiplies it
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     precision: Real,
+}
+
+/// Flag of every command that can leave an answer open.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Abstain {
+    /// Call answers below this probability uncertain: nothing is said about such a face, though JSON and CSV keep its
+    /// probabilities and mark it `certain: false`
+    #[arg(long, value_name = "P", value_parser = probability)]
+    pub min_confidence: Option<f32>,
+}
+
+/// Flag of every command that can look at a face more than once.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct TestTime {
+    /// Look at each face 8 times, mirrored and slightly moved and enlarged, and answer with the mean: a little more
+    /// accurate, and reading a face takes 8 times as long (test-time augmentation)
+    #[arg(long)]
+    pub tta: bool,
+}
+
+impl TestTime {
+    /// The looks.
+    pub fn views(self) -> &'static [View] {
+        if self.tta { &View::TEST_TIME } else { &[View::PLAIN] }
+    }
+}
+
+fn probability(text: &str) -> std::result::Result<f32, String> {
+    match text.parse() {
+        Ok(p) if (0.0..=1.0).contains(&p) => Ok(p),
+        _ => Err("expected a probability from 0 to 1".to_owned()),
+    }
 }
 
 /// Floating-point numbers.

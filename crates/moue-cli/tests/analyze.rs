@@ -182,6 +182,38 @@ fn json_has_the_fixed_form_and_stands_alone_on_stdout() {
 }
 
 #[test]
+fn nothing_is_said_about_faces_below_the_smallest_confidence() {
+    let place = Place::new();
+    // Quarters that differ by little: a small confidence.
+    let mut grey = Picture::filled(40, 20, [100; 3]);
+    grey.fill_rectangle(0, 0, 20, 10, [130; 3], 1.0);
+    grey.write(&place.path("faint.png")).unwrap();
+    place.picture("clear.png", true, false);
+    let with = |p: &str, more: &[&str]| {
+        place.whole(&[&["clear.png", "faint.png", "--no-pictures", "--min-confidence", p], more].concat())
+    };
+    let run = with("0.9", &["--json", "--csv", "faces.csv"]);
+    let faces: Vec<Value> = run.json().iter().map(|r| r["faces"][0].clone()).collect();
+    // The answer stays, so that scripts which know nothing of certainty go on working.
+    assert_eq!(run.emotions(), ["ur", "ul"]);
+    assert_eq!([&faces[0]["certain"], &faces[1]["certain"]], [true, false]);
+    assert!(faces[1]["confidence"].as_f64().unwrap() < 0.9);
+    let csv = fs::read_to_string(place.path("faces.csv")).unwrap();
+    let rows: Vec<&str> = csv.lines().collect();
+    assert!(rows[0].contains("confidence,certain,p_ul"), "{csv}");
+    assert!(rows[1].contains(",true,") && rows[2].contains(",false,"), "{csv}");
+    let table = with("0.9", &[]).stdout;
+    let lines: Vec<&str> = table.lines().filter(|l| l.trim_start().starts_with('0')).collect();
+    assert!(lines[0].contains(" ur ") && lines[1].contains("uncertain"), "{table}");
+    assert!(with("0", &["--json"]).json().iter().all(|r| r["faces"][0]["certain"] == true));
+    for wrong in ["1.5", "-0.1", "60", "high", "nan"] {
+        let run = place.whole(&["clear.png", &format!("--min-confidence={wrong}")]);
+        assert_eq!(run.code, Some(2), "{}", run.stderr);
+        assert!(run.stderr.contains("a probability from 0 to 1"), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn broken_files_are_named_and_the_others_are_done_in_order() {
     let place = Place::new();
     place.picture("first.jpg", false, false);

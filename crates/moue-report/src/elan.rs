@@ -139,6 +139,7 @@ mod tests {
     #[test]
     fn people_are_tiers_of_annotations_that_meet() {
         let face = |id, emotion: &str| Face {
+            certain: None,
             id,
             bounds: BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 },
             score: 0.9,

@@ -14,10 +14,12 @@ pub fn write_json_line(sink: &mut impl Write, record: &Record) -> io::Result<()>
 }
 
 /// Columns before the probabilities.
-const COLUMNS: &str = "source,frame,time,width,height,id,x,y,face_width,face_height,score,emotion,confidence";
+const COLUMNS: &str =
+    "source,frame,time,width,height,id,x,y,face_width,face_height,score,emotion,confidence,certain";
 
 /// Writes records as CSV (RFC 4180, lines ended by a line feed): a row per face with the columns of the JSON
-/// form, the box as `x,y,face_width,face_height`, and a column `p_LABEL` for the probability of each label.
+/// form, the box as `x,y,face_width,face_height`, and a column `p_LABEL` for the probability of each label; `certain` is
+/// empty where no smallest confidence was asked for.
 ///
 /// A picture without faces has one row whose cells from `id` on are empty, so that the table tells "no face" from
 /// "not looked at".
@@ -84,7 +86,8 @@ impl<W: Write> CsvWriter<W> {
         let b = face.bounds;
         self.line.push_str(&format!(",{},{},{},{},{},{}", face.id, b.x, b.y, b.width, b.height, face.score));
         cell(&mut self.line, &face.emotion);
-        self.line.push_str(&format!(",{}", face.confidence));
+        let certain = face.certain.map(|c| c.to_string()).unwrap_or_default();
+        self.line.push_str(&format!(",{},{certain}", face.confidence));
         for label in &self.labels {
             self.line.push(',');
             if let Some(p) = face.probabilities.get(label) {
@@ -107,7 +110,7 @@ fn cell(line: &mut String, text: &str) {
 }
 
 /// Adds text, in quotes where it holds a character that means something in CSV.
-fn quote(line: &mut String, text: &str) {
+pub(crate) fn quote(line: &mut String, text: &str) {
     if text.contains(['"', ',', '\n', '\r']) {
         line.push('"');
         line.push_str(&text.replace('"', "\"\""));
@@ -130,6 +133,7 @@ mod tests {
             score: 0.5,
             emotion: "happy".into(),
             confidence: 0.75,
+            certain: (id == 1).then_some(false),
             probabilities: [("sad", 0.25), ("happy", 0.75)].into_iter().collect(),
             raw_probabilities: None,
         };
@@ -140,18 +144,19 @@ mod tests {
     #[test]
     fn csv_has_a_row_for_each_face_and_one_for_none() {
         let mut csv = CsvWriter::new(Vec::new(), &["sad".into(), "hap,py".into()]).unwrap();
-        csv.write(&record("a \"b\", c.jpg", 1)).unwrap();
+        csv.write(&record("a \"b\", c.jpg", 2)).unwrap();
         csv.write(&record("empty.jpg", 0)).unwrap();
         let text = String::from_utf8(csv.finish().unwrap()).unwrap();
         assert_eq!(
             text,
-            "source,frame,time,width,height,id,x,y,face_width,face_height,score,emotion,confidence,p_sad,\"p_hap,py\"\n\
-             \"a \"\"b\"\", c.jpg\",0,0,640,480,0,1.5,2,30,31,0.5,happy,0.75,0.25,\n\
-             empty.jpg,0,0,640,480,,,,,,,,,,\n"
+            "source,frame,time,width,height,id,x,y,face_width,face_height,score,emotion,confidence,certain,p_sad,\"p_hap,py\"\n\
+             \"a \"\"b\"\", c.jpg\",0,0,640,480,0,1.5,2,30,31,0.5,happy,0.75,,0.25,\n\
+             \"a \"\"b\"\", c.jpg\",0,0,640,480,1,1.5,2,30,31,0.5,happy,0.75,false,0.25,\n\
+             empty.jpg,0,0,640,480,,,,,,,,,,,\n"
         );
         let columns: Vec<usize> = text.lines().map(|l| l.matches(',').count()).collect();
-        // The quoted commas of the first two lines are no separators.
-        assert_eq!(columns, [15, 15, 14]);
+        // The quoted commas of the first three lines are no separators.
+        assert_eq!(columns, [16, 16, 16, 15]);
     }
 
     #[test]

@@ -133,6 +133,7 @@ mod tests {
 
     fn records() -> Vec<Record> {
         let face = |id, emotion: &str| Face {
+            certain: None,
             id,
             bounds: BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 },
             score: 0.9,

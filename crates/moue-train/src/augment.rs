@@ -4,6 +4,7 @@
 //! `moue_media::Grey::crop_resized`, through which faces go at inference, so that a network sees at work
 //! what it saw while it learnt.
 
+mod camera;
 mod erasing;
 mod transform;
 mod warp;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::random::Stream;
 use crate::{Error, Result};
 
+pub use camera::Camera;
 pub use erasing::{Erased, Erasing};
 pub use transform::Transform;
 pub use warp::Source;
@@ -21,7 +23,7 @@ pub use warp::Source;
 /// Random changes of a training picture. The default changes nothing.
 ///
 /// Each value is drawn anew for every picture in every epoch, uniformly within its range.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
     /// Probability of a mirrored picture, 0..=1.
@@ -38,10 +40,37 @@ pub struct Augmentation {
     /// Largest change of contrast: distances from the picture's mean are multiplied by a factor
     /// between `1 - contrast` and `1 + contrast`; 0..=1.
     pub contrast: f32,
+    /// Smallest resolution as a share of the picture's own: the share is `1 - (1 - resolution) u^2` with `u` in 0..1,
+    /// so that most pictures lose little; 1 changes nothing, 0.1..=1.
+    pub resolution: f32,
+    /// Largest change of the curve of light: the exponent is drawn from `1 / (1 + gamma)` to `1 + gamma`; 0..=2.
+    pub gamma: f32,
+    /// Largest standard deviation of the noise in each pixel, with white at 1; 0..=0.5.
+    pub noise: f32,
     /// A rectangle painted over; absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub erasing: Option<Erasing>,
 }
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        Self {
+            flip: 0.0,
+            shift: 0.0,
+            rotation: 0.0,
+            scale: 0.0,
+            brightness: 0.0,
+            contrast: 0.0,
+            resolution: 1.0,
+            gamma: 0.0,
+            noise: 0.0,
+            erasing: None,
+        }
+    }
+}
+
+/// Keeps the draws of [`Camera`] apart from the others.
+const CAMERA: u64 = 0x6361_6d65_7261;
 
 impl Augmentation {
     /// The changes of sample `sample` in epoch `epoch`. They depend on nothing else, so that threads,
@@ -56,7 +85,14 @@ impl Augmentation {
         let brightness = self.brightness * random.signed();
         let contrast = 1.0 + self.contrast * random.signed();
         let erased = self.erasing.as_ref().and_then(|e| e.draw(&mut random));
-        Transform { flip, shift, rotation, scale, brightness, contrast, erased }
+        let mut random = Stream::new(seed ^ CAMERA, epoch, sample);
+        let camera = Camera {
+            resolution: 1.0 - (1.0 - self.resolution) * random.unit().powi(2),
+            gamma: (1.0 + self.gamma).powf(random.signed()),
+            noise: self.noise * random.unit(),
+            seed: if self.noise > 0.0 { random.bits() } else { 0 },
+        };
+        Transform { flip, shift, rotation, scale, brightness, contrast, camera, erased }
     }
 
     /// The first field out of range, as its name and what is wrong with it.
@@ -72,6 +108,15 @@ impl Augmentation {
         for (name, value, limit) in limits {
             if !(0.0..=limit).contains(&value) {
                 return Err((name, format!("{value} must lie in 0..={limit}")));
+            }
+        }
+        for (name, value, low, high) in [
+            ("resolution", self.resolution, 0.1, 1.0),
+            ("gamma", self.gamma, 0.0, 2.0),
+            ("noise", self.noise, 0.0, 0.5),
+        ] {
+            if !(low..=high).contains(&value) {
+                return Err((name, format!("{value} must lie in {low}..={high}")));
             }
         }
         self.erasing.as_ref().map_or(Ok(()), |e| e.check().map_err(|reason| ("erasing", reason)))
@@ -126,7 +171,7 @@ pub struct Scratch {
     grey: Vec<f32>,
 }
 
-/// Writes one picture in NHWC: geometry, then light, then erasing, then the preprocessing.
+/// Writes one picture in NHWC: resolution and geometry, then light, then erasing, then the preprocessing.
 ///
 /// With [`Transform::NONE`] the geometry is a bilinear resize with half-pixel centres and
 /// replicated edges. Where the target is smaller than the source, the source is first reduced with
@@ -148,6 +193,7 @@ pub fn render(
     grey.resize(target.side * target.side, 0.0);
     warp::warp(source, transform, target.side, wide, grey);
     transform.light(source.mean(), grey);
+    transform.camera.expose(grey);
     if let Some(erased) = &transform.erased {
         erased.paint(target.side, grey);
     }

@@ -5,19 +5,24 @@
 
 pub mod augment;
 pub mod calibrate;
+mod consistency;
 mod error;
 mod evaluate;
 mod fingerprint;
 mod fit;
 mod loader;
 pub mod metrics;
+mod mixing;
 mod random;
 mod recipe;
 mod schedule;
 mod selection;
 mod start;
 mod targets;
+mod tasks;
+mod teaching;
 
+pub use consistency::{Changed, Consistency, consistency};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Mistake, Rows, evaluate};
 pub use fingerprint::Fingerprint;
@@ -25,7 +30,9 @@ pub use fit::{
     Control, Ended, EpochRow, FitOptions, FitOutcome, Observer, RunInfo, Silent, StepReport, fit,
     history_csv, read_history,
 };
+pub use mixing::Mixing;
 pub use recipe::{Averaging, Backbone, ClassWeights, DataSelection, EarlyStopping, Freeze, Metric, Recipe};
 pub use schedule::{Decay, Schedule};
 pub use selection::{Dropped, Selection, leaked};
 pub use start::Start;
+pub use teaching::Teaching;

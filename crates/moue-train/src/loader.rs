@@ -8,6 +8,7 @@ use moue_graph::engine::Batch;
 
 use crate::Result;
 use crate::augment::{Augmentation, Scratch, Source, Target, render};
+use crate::mixing::{self, Mixing};
 use crate::targets::Targets;
 
 /// Batches that wait for the engine at most; more would only take memory.
@@ -20,6 +21,8 @@ pub(crate) struct Prepared {
     pictures: Vec<f32>,
     targets: Vec<f32>,
     weights: Vec<f32>,
+    /// How much of its neighbour each picture takes.
+    shares: Vec<f32>,
 }
 
 impl Prepared {
@@ -34,6 +37,7 @@ pub(crate) struct Loader<'a> {
     pub(crate) dataset: &'a Dataset,
     pub(crate) targets: &'a Targets,
     pub(crate) augmentation: &'a Augmentation,
+    pub(crate) mixing: Option<&'a Mixing>,
     pub(crate) target: Target,
     pub(crate) seed: u64,
     pub(crate) batch: usize,
@@ -99,6 +103,14 @@ impl Loader<'_> {
             render(source, &transform, &self.target, scratch, picture)?;
             out.targets.extend_from_slice(self.targets.row(place));
             out.weights.extend(self.targets.weight(place));
+        }
+        if let Some(mixing) = self.mixing {
+            let indices = places.iter().map(|&place| self.targets.index(place as usize));
+            out.shares.clear();
+            out.shares.extend(indices.map(|index| mixing.draw(self.seed, epoch as u64, index as u64)));
+            mixing::blend(&mut out.pictures, self.target.len(), &out.shares);
+            mixing::blend(&mut out.targets, self.targets.tasks().outputs(), &out.shares);
+            mixing::blend(&mut out.weights, 1, &out.shares);
         }
         Ok(())
     }

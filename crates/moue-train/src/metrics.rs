@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 pub use calibration::{RELIABILITY_BINS, ReliabilityBin};
-pub use coverage::CoveragePoint;
+pub use coverage::{Abstaining, CoveragePoint};
 pub use interval::wilson;
 
 /// Scores of a classifier on labelled rows. Serialised, it is the object that `moue eval --json`

@@ -3,12 +3,16 @@
 mod load;
 mod parts;
 
+use std::path::PathBuf;
+
 use moue_graph::engine::Optimizer;
 use moue_graph::{Head, Preprocessing};
 use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
+use crate::mixing::Mixing;
 use crate::schedule::Schedule;
+use crate::teaching::Teaching;
 use crate::{Error, Result};
 
 pub use parts::{Averaging, Backbone, ClassWeights, DataSelection, EarlyStopping, Freeze, Metric};
@@ -34,6 +38,10 @@ pub struct Recipe {
     /// them, in 0..=1; the rest is the FER2013 label. Above 0, rows without a face by these votes
     /// are left out of training.
     pub ferplus_weight: f32,
+    /// Weight of a second task, 0..=10: eight more outputs learn the votes of FER+ (with contempt) while the network
+    /// trains, and are cut off in the model that is saved. Unlike `ferplus_weight` it leaves the classes' own
+    /// targets alone. Above 0, rows without a face by these votes are left out of training.
+    pub ferplus_task: f32,
     /// Weights of the classes in the loss.
     pub class_weights: ClassWeights,
     /// Inputs that black and white pixels become; `[0, 1]` by default, `[-1, 1]` for weights of
@@ -55,6 +63,12 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Random changes of the training pictures.
     pub augmentation: Augmentation,
+    /// Pictures mixed with each other; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mixing: Option<Mixing>,
+    /// Other networks to learn from; absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teaching: Option<Teaching>,
     /// When to stop before the last epoch; absent: never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
@@ -74,6 +88,7 @@ impl Default for Recipe {
             batch: 24,
             label_smoothing: 0.0,
             ferplus_weight: 0.0,
+            ferplus_task: 0.0,
             class_weights: ClassWeights::None,
             input_range: [0.0, 1.0],
             crop_margin: 0.0,
@@ -84,6 +99,8 @@ impl Default for Recipe {
             optimizer: Optimizer::default(),
             schedule: Schedule::default(),
             augmentation: Augmentation::default(),
+            mixing: None,
+            teaching: None,
             early_stopping: None,
             averaging: None,
             data: DataSelection::default(),
@@ -104,6 +121,17 @@ impl Recipe {
         self.faults().map_err(|f| Error::Parameter(format!("{}: {}", f.keys.join("."), f.reason)))
     }
 
+    /// Whether the data needs the votes of FER+ beside it.
+    pub fn needs_votes(&self) -> bool {
+        self.ferplus_weight > 0.0 || self.ferplus_task > 0.0
+    }
+
+    /// Every path in the recipe.
+    pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let teachers = self.teaching.iter_mut().flat_map(|teaching| &mut teaching.models);
+        self.backbone.weights.iter_mut().chain(&mut self.data.exclude).chain(teachers)
+    }
+
     /// How pixels become inputs.
     pub fn preprocessing(&self) -> Preprocessing {
         let [black, white] = self.input_range;
@@ -121,6 +149,7 @@ impl Recipe {
         within(&["batch"], self.batch as f64, 1.0, 4096.0)?;
         below_one(&["label_smoothing"], self.label_smoothing)?;
         within(&["ferplus_weight"], self.ferplus_weight.into(), 0.0, 1.0)?;
+        within(&["ferplus_task"], self.ferplus_task.into(), 0.0, 10.0)?;
         let [black, white] = self.input_range;
         require(black.is_finite() && white.is_finite() && black < white, &["input_range"], || {
             format!("[{black}, {white}] must be two finite numbers, the first below the second")
@@ -128,6 +157,9 @@ impl Recipe {
         within(&["crop_margin"], self.crop_margin.into(), -0.4, 2.0)?;
         within(&["backbone", "alpha"], self.backbone.alpha.into(), 0.1, 4.0)?;
         within(&["backbone", "input"], self.backbone.input as f64, 8.0, 1024.0)?;
+        require(matches!(self.backbone.channels, 1 | 3), &["backbone", "channels"], || {
+            format!("{} must be 1 or 3", self.backbone.channels)
+        })?;
         below_one(&["head", "dropout"], self.head.dropout)?;
         self.optimizer_faults()?;
         self.schedule.check().map_err(|(key, reason)| Fault { keys: vec!["schedule", key], reason })?;
@@ -135,6 +167,12 @@ impl Recipe {
             .check()
             .map_err(|(key, reason)| Fault { keys: vec!["augmentation", key], reason })?;
         self.class_weights.check().map_err(|reason| Fault { keys: vec!["class_weights"], reason })?;
+        if let Some(mixing) = &self.mixing {
+            mixing.check().map_err(|(key, reason)| Fault { keys: vec!["mixing", key], reason })?;
+        }
+        if let Some(teaching) = &self.teaching {
+            teaching.check().map_err(|(key, reason)| Fault { keys: vec!["teaching", key], reason })?;
+        }
         if let Some(stopping) = &self.early_stopping {
             within(&["early_stopping", "patience"], stopping.patience as f64, 1.0, 10_000.0)?;
             within(&["early_stopping", "min_delta"], stopping.min_delta, 0.0, 1.0)?;

@@ -82,11 +82,11 @@ impl Selection {
                 .and_modify(|known| *known = known.filter(|&l| l == label))
                 .or_insert(Some(label));
         }
-        let voted = recipe.ferplus_weight > 0.0;
+        let voted = recipe.needs_votes();
         if voted && training.iter().all(|&i| dataset.votes(i).is_none()) {
             let source = dataset.source();
             return Err(Error::Data(format!(
-                "{source}: ferplus_weight needs the votes of FER+ beside the data"
+                "{source}: ferplus_weight and ferplus_task need the votes of FER+ beside the data"
             )));
         }
         let mut kept: HashSet<usize> = HashSet::new();

@@ -1,11 +1,13 @@
 //! The network a training begins with.
 
+mod stem;
+
 use std::path::{Path, PathBuf};
 
-use moue_graph::backbones::{self, MobileNetV2};
+use moue_graph::backbones;
 use moue_graph::{Graph, Model, Weights, attach_head, formats};
 
-use crate::recipe::Recipe;
+use crate::recipe::{Backbone, Recipe};
 use crate::{Error, Result};
 
 /// Graph and values to begin with.
@@ -29,17 +31,8 @@ impl Recipe {
     /// # Errors
     /// An unknown backbone, or one that cannot be built.
     pub fn graph(&self, classes: usize) -> Result<Graph> {
-        let side = self.backbone.input;
-        let backbone = match self.backbone.name.as_str() {
-            "mobilenet_v2" => {
-                MobileNetV2 { alpha: self.backbone.alpha, input: [side, side, 3], stem: self.backbone.stem }
-                    .build()?
-            }
-            other => {
-                let known = backbones::NAMES.join(", ");
-                return Err(Error::Parameter(format!("backbone.name: {other} is none of {known}")));
-            }
-        };
+        let Backbone { name, alpha, input: side, channels, stem, .. } = &self.backbone;
+        let backbone = backbones::build(name, *alpha, [*side, *side, *channels], *stem)?;
         Ok(attach_head(backbone, &self.head, classes)?)
     }
 
@@ -59,7 +52,16 @@ impl Recipe {
             return Ok(Start { graph, weights, source: None, taken: 0, tensors });
         };
         let is_model = path.extension().is_some_and(|e| e == "safetensors");
-        let found = if is_model { Model::load(&path)?.weights } else { formats::tfjs::read(&path)?.1 };
+        let is_pytorch = path.extension().is_some_and(|e| e == "pth" || e == "pt");
+        let (theirs, mut found) = if is_model {
+            let model = Model::load(&path)?;
+            (model.graph, model.weights)
+        } else if is_pytorch {
+            formats::pytorch::read(&path)?
+        } else {
+            formats::tfjs::read(&path)?
+        };
+        stem::adapt(&graph, &theirs, &mut found)?;
         let taken = weights.take_matching(&graph, &found);
         if taken == 0 {
             let path = path.display();
@@ -114,6 +116,18 @@ mod tests {
         recipe.backbone.alpha = 1.0;
         recipe.backbone.weights = Some("none.safetensors".into());
         assert!(recipe.start(7, folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_state_dict_is_read_and_must_fit() {
+        let fixture =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../moue-graph/tests/fixtures/pytorch/archive.pth");
+        let mut recipe = Recipe::default();
+        recipe.backbone.name = "efficientnet_lite0".into();
+        recipe.backbone.weights = Some(fixture.into());
+        // Its names are those of the network, its sizes are not.
+        let message = recipe.start(7, Path::new(".")).unwrap_err().to_string();
+        assert!(message.contains("none of its 12 tensors"), "{message}");
     }
 
     #[test]

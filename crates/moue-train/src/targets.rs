@@ -3,20 +3,22 @@
 use moue_data::{Dataset, Labels};
 
 use crate::recipe::Recipe;
+use crate::tasks::Tasks;
 use crate::{Error, Result};
 
 /// Targets of the training rows.
 #[derive(Debug)]
 pub(crate) struct Targets {
     indices: Vec<usize>,
-    classes: usize,
+    tasks: Tasks,
     rows: Vec<f32>,
     weights: Vec<f32>,
 }
 
 impl Targets {
     /// Targets of `indices`: the label, mixed with the votes of FER+ where there are any, then
-    /// smoothed; and the weight of the label's class.
+    /// smoothed; with a second task, the shares of the votes for FER+'s eight emotions (all 0 without votes); and the
+    /// weight of the label's class.
     pub(crate) fn new(dataset: &Dataset, indices: Vec<usize>, recipe: &Recipe) -> Result<Self> {
         let classes = dataset.labels().len();
         if indices.is_empty() {
@@ -25,11 +27,13 @@ impl Targets {
         if u32::try_from(indices.len()).is_err() {
             return Err(Error::Data(format!("{} rows are too many", indices.len())));
         }
-        if recipe.ferplus_weight > 0.0 && dataset.labels() != &Labels::fer2013() {
+        if recipe.needs_votes() && dataset.labels() != &Labels::fer2013() {
             return Err(Error::Data("the votes of FER+ are for the seven classes of FER2013".into()));
         }
         let class_weights = recipe.class_weights.weights(&dataset.class_counts(&indices))?;
-        let mut rows = Vec::with_capacity(indices.len() * classes);
+        let second = (recipe.ferplus_task > 0.0).then_some((EMOTIONS, recipe.ferplus_task));
+        let tasks = Tasks::new(classes, second);
+        let mut rows = Vec::with_capacity(indices.len() * tasks.outputs());
         let mut weights = Vec::new();
         for &index in &indices {
             let label = usize::from(dataset.label(index));
@@ -44,9 +48,24 @@ impl Targets {
                 let target = hard + share * soft;
                 target * (1.0 - recipe.label_smoothing) + recipe.label_smoothing / classes as f32
             }));
+            if second.is_some() {
+                rows.extend(emotions_of(dataset, index));
+            }
             weights.extend(class_weights.as_ref().map(|w| w[label]));
         }
-        Ok(Self { indices, classes, rows, weights })
+        Ok(Self { indices, tasks, rows, weights })
+    }
+
+    /// Takes a share of each target from the teachers' answers, one row of class probabilities for each training row.
+    pub(crate) fn taught(mut self, share: f32, answers: &[f32]) -> Self {
+        let classes = self.tasks.classes();
+        let rows = self.rows.chunks_exact_mut(self.tasks.outputs());
+        for (row, answer) in rows.zip(answers.chunks_exact(classes)) {
+            for (value, taught) in row.iter_mut().zip(answer) {
+                *value += share * (taught - *value);
+            }
+        }
+        self
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -58,9 +77,15 @@ impl Targets {
         self.indices[place]
     }
 
-    /// Class probabilities, summing to 1.
+    /// The groups of outputs that the rows are for.
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.tasks
+    }
+
+    /// Class probabilities, summing to 1; those of a second task behind them.
     pub(crate) fn row(&self, place: usize) -> &[f32] {
-        &self.rows[place * self.classes..(place + 1) * self.classes]
+        let width = self.tasks.outputs();
+        &self.rows[place * width..(place + 1) * width]
     }
 
     /// The weight in the loss; `None` where all are 1.
@@ -74,6 +99,22 @@ fn votes_of(dataset: &Dataset, index: usize) -> Option<[f32; 7]> {
     let counts = dataset.votes(index)?.fer2013();
     let sum: u32 = counts.iter().map(|&n| u32::from(n)).sum();
     (sum > 0).then(|| counts.map(|n| f32::from(n) / sum as f32))
+}
+
+/// Emotions that FER+'s annotators could vote for, contempt among them; "unknown" and "not a face" are none.
+const EMOTIONS: usize = 8;
+
+/// Share of the votes for each of FER+'s emotions, in its order; all 0 where they got none.
+fn emotions_of(dataset: &Dataset, index: usize) -> [f32; EMOTIONS] {
+    let mut shares = [0.0; EMOTIONS];
+    if let Some(votes) = dataset.votes(index) {
+        let counts = &votes.counts()[..EMOTIONS];
+        let sum: f32 = counts.iter().map(|&n| f32::from(n)).sum();
+        for (share, &count) in shares.iter_mut().zip(counts) {
+            *share = f32::from(count) / sum.max(1.0);
+        }
+    }
+    shares
 }
 
 #[cfg(test)]

@@ -15,12 +15,12 @@ use std::time::Duration;
 use engine::Linear;
 use moue_data::{Dataset, Usage};
 use moue_graph::engine::{Engine, InferenceOptions, Optimizer};
-use moue_graph::{Model, Weights};
+use moue_graph::{Model, Precision, View, Weights};
 use moue_train::augment::{Augmentation, Erasing};
 use moue_train::{
     Averaging, Control, Decay, EarlyStopping, Ended, EpochRow, Error, FitOptions, FitOutcome, Freeze, Metric,
-    Observer, Recipe, Result, Rows, RunInfo, Schedule, Silent, StepReport, evaluate, fit, leaked,
-    read_history,
+    Mixing, Observer, Recipe, Result, Rows, RunInfo, Schedule, Silent, StepReport, Teaching, evaluate, fit,
+    leaked, read_history,
 };
 
 const ROWS: usize = 70;
@@ -53,6 +53,11 @@ fn full_recipe() -> Recipe {
         early_stopping: Some(EarlyStopping { patience: 3, metric: Metric::ValLoss, min_delta: 0.0 }),
         ..recipe()
     }
+}
+
+/// A second task and mixed pictures on top of that.
+fn double_recipe() -> Recipe {
+    Recipe { ferplus_task: 0.5, mixing: Some(Mixing { probability: 0.5, alpha: 0.4 }), ..full_recipe() }
 }
 
 fn train(
@@ -163,7 +168,8 @@ fn a_training_learns_and_leaves_its_files() {
     let rows = Rows { dataset: &dataset, indices: &indices, leaked: &leaks };
     for batch in [1, 5, 16] {
         let evaluation =
-            evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, batch).unwrap();
+            evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, &[View::PLAIN], batch)
+                .unwrap();
         assert_eq!(evaluation.scores.accuracy, best.val_accuracy);
         assert_eq!(evaluation.scores.deduplicated.accuracy, best.val_accuracy_deduplicated);
         assert_eq!(serde_json::to_value(&evaluation.scores).unwrap(), model.card.training["scores"]);
@@ -188,9 +194,77 @@ fn the_same_seed_gives_the_same_bits_and_another_does_not() {
 }
 
 #[test]
+fn a_second_task_leaves_a_model_of_the_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = data::read_with_votes(&data::csv(ROWS));
+    for (name, averaging) in [("plain", None), ("averaged", full_recipe().averaging)] {
+        let recipe = Recipe { epochs: 12, averaging, freeze: Freeze::default(), ..double_recipe() };
+        let options = FitOptions { folder: folder.path().join(name), ..options(folder.path()) };
+        let outcome = train(&dataset, &recipe, &options, &mut Silent).unwrap();
+        let model = outcome.model.unwrap();
+        assert_eq!(model.graph, engine::graph());
+        model.weights.check(&model.graph).unwrap();
+        let best = outcome.history.iter().find(|row| Some(row.epoch) == outcome.best_epoch).unwrap();
+        assert!(best.val_accuracy > 0.8, "{name}: {}", best.val_accuracy);
+
+        // What is saved answers as what was validated.
+        let options = InferenceOptions { max_batch: 8, threads: 1 };
+        let mut session = Linear::default().inference(&model.graph, &model.weights, &options).unwrap();
+        let indices = dataset.indices(Usage::PublicTest);
+        let rows = Rows { dataset: &dataset, indices: &indices, leaked: &[] };
+        let again = evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, 8).unwrap();
+        assert_eq!(again.scores.accuracy, best.val_accuracy);
+    }
+}
+
+#[test]
+fn a_taught_network_answers_as_its_teacher() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, text: &str, recipe: &Recipe| {
+        let options = FitOptions { folder: folder.path().join(name), ..options(folder.path()) };
+        train(&data::read(text), recipe, &options, &mut Silent).map(|o| o.model.unwrap())
+    };
+    let text = data::csv(ROWS);
+    let teacher = run("teacher", &text, &Recipe { epochs: 8, ..recipe() }).unwrap();
+    let path = folder.path().join("teacher.safetensors");
+    teacher.save(&path, Precision::F32).unwrap();
+    // The same pictures, every label of Training off by one: who learns from the teacher alone never sees them.
+    let off: String = text
+        .lines()
+        .map(|line| match line.split_once(',') {
+            Some((label, rest)) if rest.ends_with("Training") => {
+                format!("{},{rest}\n", (label.parse::<usize>().unwrap() + 1) % 7)
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let teaching = |path: &Path| Some(Teaching { models: vec![path.into()], weight: 1.0, temperature: 1.0 });
+    let taught = Recipe { epochs: 20, teaching: teaching(&path), ..recipe() };
+    let student = run("student", &off, &taught).unwrap();
+    assert_eq!(student.card.training["recipe"]["teaching"]["models"][0], "teacher.safetensors");
+    let dataset = data::read(&text);
+    let indices = dataset.indices(Usage::PublicTest);
+    let answer = |model: &Model| {
+        let options = InferenceOptions { max_batch: 8, threads: 1 };
+        let mut session = Linear::default().inference(&model.graph, &model.weights, &options).unwrap();
+        let rows = Rows { dataset: &dataset, indices: &indices, leaked: &[] };
+        evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, 8).unwrap().scores.accuracy
+    };
+    // Two of 35 more wrong than the teacher at most.
+    assert!(answer(&student) >= answer(&teacher) - 2.0 / 35.0, "{} {}", answer(&student), answer(&teacher));
+
+    let mut other = teacher;
+    other.card.labels[0] = "furious".into();
+    let path = folder.path().join("other.safetensors");
+    other.save(&path, Precision::F32).unwrap();
+    let error = run("other", &text, &Recipe { teaching: teaching(&path), ..recipe() }).unwrap_err();
+    assert!(error.to_string().contains("furious") && error.to_string().contains("other.safetensors"));
+}
+
+#[test]
 fn a_run_that_dies_anywhere_goes_on_to_the_same_weights() {
-    let dataset = data::read(&data::csv(ROWS));
-    for recipe in [recipe(), full_recipe()] {
+    let dataset = data::read_with_votes(&data::csv(ROWS));
+    for recipe in [recipe(), full_recipe(), double_recipe()] {
         let folder = tempfile::tempdir().unwrap();
         let whole_options = options(folder.path());
         let whole = train(&dataset, &recipe, &whole_options, &mut Silent).unwrap();

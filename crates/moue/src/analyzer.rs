@@ -17,6 +17,7 @@ pub struct Analyzer {
     pool: ThreadPool,
     crop_margin: f32,
     min_face: f32,
+    min_confidence: Option<f32>,
 }
 
 /// A face in one frame, not yet known whose.
@@ -36,6 +37,8 @@ pub struct AnalyzerBuilder {
     threads: usize,
     crop_margin: Option<f32>,
     min_face: f32,
+    min_confidence: Option<f32>,
+    test_time_augmentation: bool,
 }
 
 impl AnalyzerBuilder {
@@ -70,10 +73,23 @@ impl AnalyzerBuilder {
         self
     }
 
+    /// Marks faces whose confidence is below this probability, 0 to 1, as not [`certain`](Face::certain); by
+    /// default no face is marked either way. Emotion and probabilities are given all the same.
+    pub fn min_confidence(mut self, probability: f32) -> Self {
+        self.min_confidence = Some(probability);
+        self
+    }
+
+    /// Looks at each face several times; see [`Classifier::with_test_time_augmentation`]. By default once.
+    pub fn test_time_augmentation(mut self, on: bool) -> Self {
+        self.test_time_augmentation = on;
+        self
+    }
+
     /// The analyzer.
     ///
     /// # Errors
-    /// [`Error::Parameter`] where the crop margin or the smallest face has no meaning; [`Error::Threads`]; and the
+    /// [`Error::Parameter`] where the crop margin, the smallest face or the confidence has no meaning; [`Error::Threads`]; and the
     /// errors of [`Classifier::on`].
     pub fn build(self) -> Result<Analyzer, Error> {
         let crop_margin = self.crop_margin.unwrap_or(self.model.card.crop_margin);
@@ -88,17 +104,27 @@ impl AnalyzerBuilder {
                 self.min_face
             )));
         }
+        if let Some(least) = self.min_confidence.filter(|p| !(0.0..=1.0).contains(p)) {
+            return Err(Error::Parameter(format!(
+                "the smallest confidence is {least}, but must be a probability from 0 to 1"
+            )));
+        }
         let pool = ThreadPoolBuilder::new()
             .num_threads(self.threads)
             .thread_name(|i| format!("moue-detect-{i}"))
             .build()
             .map_err(|e| Error::Threads { threads: self.threads, reason: e.to_string() })?;
+        let mut classifier = Classifier::on(&*self.engine, self.model, self.threads)?;
+        if self.test_time_augmentation {
+            classifier = classifier.with_test_time_augmentation();
+        }
         Ok(Analyzer {
             detector: self.detector,
-            classifier: Classifier::on(&*self.engine, self.model, self.threads)?,
+            classifier,
             pool,
             crop_margin,
             min_face: self.min_face,
+            min_confidence: self.min_confidence,
         })
     }
 }
@@ -113,12 +139,19 @@ impl Analyzer {
             threads: 0,
             crop_margin: None,
             min_face: 0.0,
+            min_confidence: None,
+            test_time_augmentation: false,
         }
     }
 
     /// Labels, preprocessing and origin of the model.
     pub fn card(&self) -> &ModelCard {
         self.classifier.card()
+    }
+
+    /// The confidence from which on a face counts as certain; `None` where none was set.
+    pub fn min_confidence(&self) -> Option<f32> {
+        self.min_confidence
     }
 
     /// The faces of one picture, the largest first; ids count from 0 in this order. Faces of one size
@@ -137,7 +170,8 @@ impl Analyzer {
         found.retain(|d| d.width.min(d.height) >= self.min_face);
         sort(&mut found);
         let answers = self.read(picture, &found)?;
-        Ok(found.iter().zip(answers).zip(0..).map(|((d, p), id)| face(id, bounds(d), d.score, p)).collect())
+        let faces = found.iter().zip(answers).zip(0..);
+        Ok(faces.map(|((d, p), id)| face(id, bounds(d), d.score, p, self.min_confidence)).collect())
     }
 
     /// [`analyze`](Self::analyze) as the record of a still picture.
@@ -213,7 +247,7 @@ impl Analyzer {
         let all =
             BoundingBox { x: 0.0, y: 0.0, width: picture.width() as f32, height: picture.height() as f32 };
         let answers = self.classifier.classify(picture, &[all.into()])?;
-        Ok(answers.into_iter().map(|p| face(0, all, 1.0, p)).collect())
+        Ok(answers.into_iter().map(|p| face(0, all, 1.0, p, self.min_confidence)).collect())
     }
 }
 
@@ -229,10 +263,18 @@ pub(crate) fn bounds(detection: &Detection) -> BoundingBox {
     BoundingBox { x, y, width, height }
 }
 
-pub(crate) fn face(id: u64, bounds: BoundingBox, score: f32, probabilities: Probabilities) -> Face {
+/// A face with its most probable emotion; `least` is the confidence from which on it counts as certain.
+pub(crate) fn face(
+    id: u64,
+    bounds: BoundingBox,
+    score: f32,
+    probabilities: Probabilities,
+    least: Option<f32>,
+) -> Face {
     let (emotion, confidence) =
         probabilities.ranked().first().map(|&(label, p)| (label.to_owned(), p)).unwrap_or_default();
-    Face { id, bounds, score, emotion, confidence, probabilities, raw_probabilities: None }
+    let certain = least.map(|least| confidence >= least);
+    Face { id, bounds, score, emotion, confidence, certain, probabilities, raw_probabilities: None }
 }
 
 fn whole(bounds: BoundingBox) -> Detection {

@@ -7,21 +7,37 @@ use crate::{Face, Probabilities};
 /// Emotions whose colour is the same whatever the order of a model's labels.
 const COLOURED: [&str; 8] = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "contempt"];
 
+/// What stands above a face about which nothing should be said.
+const UNCERTAIN: &str = "uncertain";
+
+/// Its frame: grey belongs to no emotion.
+const UNCERTAIN_COLOUR: [u8; 3] = [128; 3];
+
 /// Draws a frame around each face and above it the emotion with its probability, such as `happy 87 %`, in a
-/// colour of its own for each emotion; see [`moue_media::draw_faces`] and [`moue_media::palette`].
+/// colour of its own for each emotion, or `uncertain` in grey where the model is not [`certain`](Face::certain)
+/// enough; see [`moue_media::draw_faces`] and [`moue_media::palette`].
 pub fn annotate(picture: &mut Picture, faces: &[Face]) {
-    let labels: Vec<String> =
-        faces.iter().map(|f| format!("{} {:.0} %", f.emotion, 100.0 * f.confidence)).collect();
+    let labels: Vec<String> = faces.iter().map(label).collect();
     let marks: Vec<FaceMark<'_>> = faces
         .iter()
         .zip(&labels)
         .map(|(face, label)| FaceMark {
             region: face.bounds.into(),
             label,
-            colour: colour(&face.emotion, &face.probabilities),
+            colour: match face.is_uncertain() {
+                true => UNCERTAIN_COLOUR,
+                false => colour(&face.emotion, &face.probabilities),
+            },
         })
         .collect();
     draw_faces(picture, &marks);
+}
+
+fn label(face: &Face) -> String {
+    match face.is_uncertain() {
+        true => UNCERTAIN.to_owned(),
+        false => format!("{} {:.0} %", face.emotion, 100.0 * face.confidence),
+    }
 }
 
 fn colour(emotion: &str, probabilities: &Probabilities) -> [u8; 3] {
@@ -33,6 +49,29 @@ fn colour(emotion: &str, probabilities: &Probabilities) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_claimed_about_an_uncertain_face() {
+        let mut face = Face {
+            id: 0,
+            bounds: crate::BoundingBox { x: 10.0, y: 30.0, width: 60.0, height: 60.0 },
+            score: 1.0,
+            emotion: "happy".into(),
+            confidence: 0.4,
+            certain: None,
+            probabilities: [("sad", 0.3), ("happy", 0.4), ("fear", 0.3)].into_iter().collect(),
+        };
+        let mut drawn = |certain| {
+            face.certain = certain;
+            let mut picture = Picture::filled(100, 100, [255; 3]);
+            annotate(&mut picture, std::slice::from_ref(&face));
+            let yellow = picture.pixels().as_chunks::<3>().0.iter().filter(|&&p| p == palette(3)).count();
+            (label(&face), yellow > 0)
+        };
+        assert_eq!(drawn(None), ("happy 40 %".to_owned(), true));
+        assert_eq!(drawn(Some(true)), ("happy 40 %".to_owned(), true));
+        assert_eq!(drawn(Some(false)), ("uncertain".to_owned(), false));
+    }
 
     #[test]
     fn a_colour_follows_the_name_and_not_the_place() {

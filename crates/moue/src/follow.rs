@@ -14,11 +14,13 @@ pub struct FollowOptions {
     pub tracks: TrackOptions,
     /// Whether probabilities are smoothed over time; the raw ones stand beside them then.
     pub smoothing: bool,
+    /// Confidence from which on a face counts as certain; `None`: nothing is said about it.
+    pub min_confidence: Option<f32>,
 }
 
 impl Default for FollowOptions {
     fn default() -> Self {
-        Self { tracks: TrackOptions::default(), smoothing: true }
+        Self { tracks: TrackOptions::default(), smoothing: true, min_confidence: None }
     }
 }
 
@@ -28,14 +30,15 @@ impl Default for FollowOptions {
 pub struct Follower {
     tracker: Tracker,
     smoothing: bool,
+    min_confidence: Option<f32>,
     smoothers: BTreeMap<u64, Smoother>,
 }
 
 impl Follower {
     /// A follower that has seen nothing.
     pub fn new(options: FollowOptions) -> Self {
-        let FollowOptions { tracks, smoothing } = options;
-        Self { tracker: Tracker::new(tracks), smoothing, smoothers: BTreeMap::new() }
+        let FollowOptions { tracks, smoothing, min_confidence } = options;
+        Self { tracker: Tracker::new(tracks), smoothing, min_confidence, smoothers: BTreeMap::new() }
     }
 
     /// The faces of the frame at `time` seconds, in the order of their ids. What is not (yet) known to be a face is left
@@ -49,11 +52,14 @@ impl Follower {
             .filter_map(|(Sighting { place, probabilities }, id)| {
                 let id = id?;
                 if !self.smoothing {
-                    return Some(face(id, bounds(&place), place.score, probabilities));
+                    return Some(face(id, bounds(&place), place.score, probabilities, self.min_confidence));
                 }
                 let smoothed = self.smooth(id, time, &probabilities);
                 let raw_probabilities = Some(probabilities);
-                Some(Face { raw_probabilities, ..face(id, bounds(&place), place.score, smoothed) })
+                Some(Face {
+                    raw_probabilities,
+                    ..face(id, bounds(&place), place.score, smoothed, self.min_confidence)
+                })
             })
             .collect();
         faces.sort_by_key(|face| face.id);

@@ -45,6 +45,10 @@ pub struct Face {
     pub emotion: String,
     /// Its probability.
     pub confidence: f32,
+    /// Whether the confidence reaches [`AnalyzerBuilder::min_confidence`](crate::AnalyzerBuilder::min_confidence);
+    /// absent where no such threshold was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certain: Option<bool>,
     /// The probability of every label of the model.
     pub probabilities: Probabilities,
     /// What the model gave for this frame alone, where the values above are smoothed over time.
@@ -63,6 +67,13 @@ pub struct BoundingBox {
     pub width: f32,
     /// Height.
     pub height: f32,
+}
+
+impl Face {
+    /// Whether this face is below the threshold that was asked for: nothing should be said about it then.
+    pub fn is_uncertain(&self) -> bool {
+        self.certain == Some(false)
+    }
 }
 
 impl From<BoundingBox> for moue_media::Region {
@@ -159,6 +170,7 @@ mod tests {
                 score: 0.75,
                 emotion: "happy".into(),
                 confidence: 0.9,
+                certain: None,
                 probabilities: [("surprise", 0.1), ("happy", 0.9)].into_iter().collect(),
                 raw_probabilities: None,
             }],
@@ -171,6 +183,11 @@ mod tests {
             serde_json::to_string(&record()).unwrap(),
             r#"{"source":"a \"b\".jpg","frame":0,"time":0.0,"width":640,"height":480,"faces":[{"id":0,"box":{"x":8.0,"y":9.5,"width":60.0,"height":61.0},"score":0.75,"emotion":"happy","confidence":0.9,"probabilities":{"surprise":0.1,"happy":0.9}}]}"#
         );
+        let mut unsure = record();
+        unsure.faces[0].certain = Some(false);
+        let text = serde_json::to_string(&unsure).unwrap();
+        assert!(text.contains(r#""confidence":0.9,"certain":false,"probabilities""#), "{text}");
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), unsure);
         let empty = Record { faces: vec![], ..record() };
         assert!(serde_json::to_string(&empty).unwrap().ends_with(r#""faces":[]}"#));
     }

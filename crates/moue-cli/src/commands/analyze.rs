@@ -16,7 +16,7 @@ use moue_media::find_pictures;
 
 use crate::commands::detector::{Chosen, Flags};
 use crate::failure::{Failure, Outcome, Result, describe};
-use crate::options::{Json, Numbers, Threads};
+use crate::options::{Abstain, Json, Numbers, TestTime, Threads};
 use crate::{console, interrupt};
 use inputs::Input;
 use output::{CsvFile, Pictures};
@@ -34,7 +34,8 @@ Examples:
   moue analyze photos/ --out-dir marked/ --json     one JSON object a picture
   moue analyze clip.mp4 --json                      one JSON object a frame
   moue analyze clip.mp4 --out clip.jsonl --out clip.vtt --out marked.mp4
-  moue analyze crops/ --detector none --no-pictures --csv emotions.csv")]
+  moue analyze crops/ --detector none --no-pictures --csv emotions.csv
+  moue analyze party.jpg --min-confidence 0.6       says \"uncertain\" rather than guess")]
 pub struct Args {
     /// Pictures, folders in which all pictures are meant, videos, addresses of streams (rtsp://…), or - for a video on
     /// standard input
@@ -51,6 +52,10 @@ pub struct Args {
     /// wider than usual [default: what the model says]
     #[arg(long, value_name = "SHARE", allow_negative_numbers = true)]
     crop_margin: Option<f32>,
+    #[command(flatten)]
+    abstain: Abstain,
+    #[command(flatten)]
+    test_time: TestTime,
     /// Folder for the pictures with frames, made if need be [default: beside each picture]; a video is recorded there in all
     /// forms of --out, as NAME.moue.jsonl and so on
     #[arg(long, value_name = "DIR", conflicts_with = "no_pictures")]
@@ -164,12 +169,16 @@ fn analyzer(args: &Args, model: Model, chosen: Chosen, threads: usize) -> Result
     let mut builder = Analyzer::builder(model)
         .engine(args.numbers.engine()?)
         .threads(threads)
+        .test_time_augmentation(args.test_time.tta)
         .min_face(args.detector.min_face.get() as f32);
     if let Chosen::Detector { detector, .. } = chosen {
         builder = builder.detector(detector);
     }
     if let Some(margin) = args.crop_margin {
         builder = builder.crop_margin(margin);
+    }
+    if let Some(confidence) = args.abstain.min_confidence {
+        builder = builder.min_confidence(confidence);
     }
     builder.build().map_err(|error| match error {
         moue::Error::Parameter(reason) => Failure::usage(reason),

@@ -4,6 +4,7 @@
 mod data;
 mod eval;
 mod train;
+mod train_cascade;
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -22,12 +23,14 @@ use crate::failure::{Failure, Result};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Train(train::Args),
+    TrainCascade(train_cascade::Args),
     Eval(eval::Args),
 }
 
 pub fn run(command: Command) -> Result {
     match command {
         Command::Train(args) => train::run(args),
+        Command::TrainCascade(args) => train_cascade::run(args),
         Command::Eval(args) => eval::run(args),
     }
 }

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use moue_data::{Dataset, Usage};
 use moue_graph::Model;
-use moue_graph::engine::{Engine, InferenceOptions};
-use moue_train::{Evaluation, Rows, evaluate, leaked};
+use moue_graph::engine::InferenceOptions;
+use moue_train::{Evaluation, Rows, consistency, evaluate, leaked};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{Json, Labelled, Numbers, Threads};
+use crate::options::{Abstain, Json, Labelled, Numbers, TestTime, Threads};
 use crate::text::counted;
 use report::Report;
 
@@ -26,7 +26,8 @@ use report::Report;
 Examples:
   moue eval fer2013.csv --model mine.safetensors
   moue eval fer2013.csv --usage PublicTest --model mine.safetensors --report out/
-  moue eval fer2013.csv --json | jq .accuracy")]
+  moue eval fer2013.csv --json | jq .accuracy
+  moue eval fer2013.csv --min-confidence 0.6 --json | jq .abstaining")]
 pub struct Args {
     #[command(flatten)]
     data: Labelled,
@@ -39,6 +40,14 @@ pub struct Args {
     /// Folder for pictures (confusion matrix, reliability, coverage, mistakes), report.json and predictions.csv
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    abstain: Abstain,
+    #[command(flatten)]
+    test_time: TestTime,
+    /// Measure how far the answers depend on what should not matter: pictures mirrored, moved, scaled, turned, reduced,
+    /// compressed, blurred and lit otherwise (18 more looks at each picture)
+    #[arg(long, conflicts_with = "tta")]
+    consistency: bool,
     #[command(flatten)]
     json: Json,
     #[command(flatten)]
@@ -74,13 +83,25 @@ pub fn run(args: Args) -> Result {
         args.usage,
         dataset.source()
     ));
-    let evaluation = answers(&*args.numbers.engine()?, &model, &dataset, &indices, &leaked, args.threads)?;
+    let engine = args.numbers.engine()?;
+    let options = InferenceOptions { max_batch: BATCH, threads: args.threads.count() };
+    let mut session = engine.inference(&model.graph, &model.weights, &options)?;
+    let rows = Rows { dataset: &dataset, indices: &indices, leaked: &leaked };
+    let input = model.graph.input_shape();
+    let evaluation = evaluate(session.as_mut(), input, &model.card, rows, args.test_time.views(), BATCH)?;
+    let consistency = match args.consistency {
+        true => Some(consistency(session.as_mut(), input, &model.card, rows, &evaluation, BATCH)?),
+        false => None,
+    };
     let report = Report {
         scores: &evaluation.scores,
         model: &model_name,
         data: dataset.source(),
         usage: args.usage,
         excluded: before - indices.len(),
+        tta: args.test_time.tta,
+        abstaining: args.abstain.min_confidence.map(|p| evaluation.abstaining(p)),
+        consistency,
     };
     if let Some(folder) = &args.report {
         write_folder(folder, &report, &evaluation, &dataset, &leaked)?;
@@ -91,20 +112,6 @@ pub fn run(args: Args) -> Result {
         console::print(report.to_text())?;
     }
     Ok(Outcome::Done)
-}
-
-fn answers(
-    engine: &dyn Engine,
-    model: &Model,
-    dataset: &Dataset,
-    indices: &[usize],
-    leaked: &[bool],
-    threads: Threads,
-) -> Result<Evaluation> {
-    let options = InferenceOptions { max_batch: BATCH, threads: threads.count() };
-    let mut session = engine.inference(&model.graph, &model.weights, &options)?;
-    let rows = Rows { dataset, indices, leaked };
-    Ok(evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, BATCH)?)
 }
 
 fn write_folder(

@@ -91,6 +91,7 @@ pub fn run(args: Args) -> Result {
     let follow = FollowOptions {
         tracks: TrackOptions { sure, ..TrackOptions::default() },
         smoothing: !args.no_smoothing,
+        ..FollowOptions::default()
     };
     let seer = worker::Seer { analyzer: builder.build()?, follower: Follower::new(follow), follow };
     let stop = interrupt::watch()?;

@@ -26,13 +26,13 @@ use display::Display;
 #[command(after_help = "\
 Examples:
   moue train fer2013.csv --out mine.safetensors
-  moue train fer2013.csv.bz2 --recipe first-light --epochs 10
+  moue train fer2013.csv.bz2 --recipe quick --ferplus fer2013new.csv --start efficientnet-lite0.pth
   moue train faces/ --start mobilenet_v2_tfjs/ --input 96
   moue train fer2013.csv --out mine.safetensors --resume     after Ctrl-C, a crash or a power cut")]
 pub struct Args {
     #[command(flatten)]
     data: DataSource,
-    /// How to train: a TOML file, or one that comes with moue: seed, first-light [default: seed]
+    /// How to train: a TOML file, or one that comes with moue: seed, quick, default [default: seed]
     #[arg(long, value_name = "FILE|NAME")]
     recipe: Option<PathBuf>,
     /// Where the best model goes
@@ -47,7 +47,7 @@ pub struct Args {
     /// Start afresh although the run folder or the model is there already, and replace them
     #[arg(long)]
     force: bool,
-    /// Values to begin with: a model file or a folder in TensorFlow.js layers format
+    /// Values to begin with: a model file, a folder in TensorFlow.js layers format, or a PyTorch state dict (.pth)
     #[arg(long, value_name = "MODEL|TFJS_DIR")]
     start: Option<PathBuf>,
     #[command(flatten)]

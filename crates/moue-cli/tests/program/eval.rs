@@ -70,6 +70,72 @@ fn an_evaluation_has_the_keys_that_scripts_rely_on() {
 }
 
 #[test]
+fn answers_below_the_smallest_confidence_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path());
+    let with = |more: &[&str]| {
+        moue(folder.path(), &[&["eval", "data.csv", "--model", "mine.safetensors"], more].concat()).done()
+    };
+    let all = with(&["--json", "--min-confidence", "0"]).json();
+    assert_eq!(all["abstaining"]["count"], 21);
+    for key in ["accuracy", "accuracy_ci95"] {
+        assert_eq!(all["abstaining"][key], all[key]);
+    }
+    assert!(with(&["--json"]).json()["abstaining"].is_null());
+    let some = with(&["--json", "--min-confidence", "0.5", "--report", "out"]).json();
+    let predictions = fs::read_to_string(folder.path().join("out/predictions.csv")).unwrap();
+    let sure = |line: &&str| line.split(',').nth(3).unwrap().parse::<f64>().is_ok_and(|p| p >= 0.5);
+    let given: Vec<&str> = predictions.lines().skip(1).filter(sure).collect();
+    let right = given.iter().filter(|line| line.split(',').nth(4) == Some("true")).count();
+    assert_eq!(some["abstaining"]["count"], given.len());
+    let share = |part: usize, all: usize| if all == 0 { 0.0 } else { part as f64 / all as f64 };
+    assert_eq!(some["abstaining"]["coverage"], share(given.len(), 21));
+    assert_eq!(some["abstaining"]["accuracy"], share(right, given.len()));
+    assert!(with(&["--min-confidence", "0.5"]).stdout.contains("from  50 % sure"));
+    moue(folder.path(), &["eval", "data.csv", "--min-confidence", "2"])
+        .refused(&["a probability from 0 to 1"]);
+}
+
+#[test]
+fn pictures_are_looked_at_several_times() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path());
+    let with = |more: &[&str]| {
+        let fixed = ["eval", "data.csv", "--model", "mine.safetensors"];
+        moue(folder.path(), &[&fixed[..], more].concat()).done()
+    };
+    let (once, often) = (with(&["--json"]).json(), with(&["--json", "--tta"]).json());
+    assert_eq!((&once["tta"], &often["tta"]), (&false.into(), &true.into()));
+    assert_eq!(often["count"], 21);
+    assert!(once["log_loss"] != often["log_loss"], "the answers are other ones");
+    assert_eq!(with(&["--json", "--tta", "--threads", "1"]).json(), often);
+    assert!(with(&["--tta"]).stdout.contains("data.csv, each picture looked at several times\n"));
+}
+
+#[test]
+fn the_same_pictures_are_seen_differently() {
+    let folder = tempfile::tempdir().unwrap();
+    train(folder.path());
+    let with = |more: &[&str]| {
+        let fixed = ["eval", "data.csv", "--model", "mine.safetensors", "--consistency"];
+        moue(folder.path(), &[&fixed[..], more].concat())
+    };
+    let consistency = with(&["--json"]).done().json()["consistency"].clone();
+    assert_eq!(consistency["count"], 21);
+    let changes = consistency["changes"].as_array().unwrap();
+    assert_eq!((changes.len(), &changes[0]["change"]), (18, &"mirrored".into()));
+    let mean = |key: &str| changes.iter().map(|c| c[key].as_f64().unwrap()).sum::<f64>() / 18.0;
+    for key in ["same", "distance"] {
+        let all = consistency[key].as_f64().unwrap();
+        assert!((all - mean(key)).abs() < 1e-9 && (0.0..=1.0).contains(&all), "{key}: {all}");
+    }
+    // A model of two epochs is nearly indifferent, but hardly to all of it.
+    assert!(changes.iter().any(|c| c["distance"].as_f64().unwrap() > 0.0), "something changes");
+    assert!(with(&[]).done().stdout.contains("seen differently"));
+    with(&["--tta"]).refused(&["--tta"]);
+}
+
+#[test]
 fn an_evaluation_reads_well_and_leaves_rows_out() {
     let folder = tempfile::tempdir().unwrap();
     train(folder.path());

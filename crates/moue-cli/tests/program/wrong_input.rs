@@ -99,5 +99,5 @@ fn recipes_that_are_wrong() {
     moue(folder.path(), &["train", "data.csv", "--recipe", "r.toml"]).failed(&["r.toml:3:", "bacth"]);
     fs::write(folder.path().join("r.toml"), "name = \"r\"\nepochs = 0\n").unwrap();
     moue(folder.path(), &["train", "data.csv", "--recipe", "r.toml"]).failed(&["r.toml:2:", "epochs"]);
-    moue(folder.path(), &["train", "data.csv", "--recipe", "sede"]).failed(&["sede", "first-light"]);
+    moue(folder.path(), &["train", "data.csv", "--recipe", "sede"]).failed(&["sede", "seed, quick, default"]);
 }

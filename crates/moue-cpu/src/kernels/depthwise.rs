@@ -251,6 +251,9 @@ unsafe fn backward_body<V: Compare>(pass: &Backward<'_>, out: *mut f32, kernel: 
                     unsafe {
                         match (count == V::LANES, ny, nx) {
                             (true, 3, 3) => walk_phase::<V, 3, 3>(pass, phase, out, kernel, sums),
+                            (true, 5, 5) => walk_phase::<V, 5, 5>(pass, phase, out, kernel, sums),
+                            (true, 3, 2) => walk_phase::<V, 3, 2>(pass, phase, out, kernel, sums),
+                            (true, 2, 3) => walk_phase::<V, 2, 3>(pass, phase, out, kernel, sums),
                             (true, 2, 2) => walk_phase::<V, 2, 2>(pass, phase, out, kernel, sums),
                             (true, 2, 1) => walk_phase::<V, 2, 1>(pass, phase, out, kernel, sums),
                             (true, 1, 2) => walk_phase::<V, 1, 2>(pass, phase, out, kernel, sums),

@@ -10,6 +10,7 @@
 //! The same data, parameters and seed give the same cascade, whatever the number of threads.
 
 mod boost;
+mod material;
 mod mine;
 mod samples;
 
@@ -18,6 +19,8 @@ use std::sync::Arc;
 use moue_media::Grey;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+
+pub use self::material::Material;
 
 use self::boost::Votes;
 use self::mine::Miner;

@@ -147,7 +147,7 @@ fn pointwise(filters: usize) -> Op {
 }
 
 /// The nearest multiple of 8 that is not more than 10 % below (Keras' `_make_divisible`).
-fn divisible(channels: f32) -> usize {
+pub(super) fn divisible(channels: f32) -> usize {
     let rounded = (((channels + 4.0) / 8.0).floor() as usize * 8).max(8);
     if (rounded as f32) < 0.9 * channels { rounded + 8 } else { rounded }
 }

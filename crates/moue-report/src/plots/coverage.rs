@@ -15,6 +15,8 @@ pub struct CoveragePlot {
     pub subtitle: String,
     /// The curve, from few answers to all.
     pub points: Vec<CoveragePoint>,
+    /// A threshold to be marked: the answers from its confidence on.
+    pub chosen: Option<CoveragePoint>,
 }
 
 /// One point of a [`CoveragePlot`].
@@ -60,6 +62,9 @@ impl CoveragePlot {
         let line: Vec<(f32, f32)> = self.points.iter().map(|p| (x(p.coverage), y(p.accuracy))).collect();
         canvas.polyline(&line, 2.0, colour);
         self.thresholds(&mut canvas, &line);
+        if let Some(chosen) = self.chosen.filter(|c| c.coverage > 0.0 && c.accuracy.is_finite()) {
+            mark(&mut canvas, chosen, (x(chosen.coverage), y(chosen.accuracy)));
+        }
         canvas.into_picture()
     }
 
@@ -80,6 +85,22 @@ impl CoveragePlot {
     }
 }
 
+/// Lines from a point to both axes, and its figures where nothing else is written.
+fn mark(canvas: &mut Canvas, chosen: CoveragePoint, (x, y): (f32, f32)) {
+    const ROOM: f32 = 150.0;
+    canvas.dashed((x, AREA.bottom()), (x, y), 1.5, FAINT_INK);
+    canvas.dashed((AREA.left, y), (x, y), 1.5, FAINT_INK);
+    canvas.dot(x, y, 5.0, palette(0));
+    let (x, y, anchor) = if x - AREA.left > ROOM && AREA.bottom() - y > 42.0 {
+        (x - 10.0, y + 14.0, Anchor::Right)
+    } else {
+        (x + 10.0, AREA.bottom() - 31.0, Anchor::Left)
+    };
+    let text = format!("{:.1} % right of {:.0} %", 100.0 * chosen.accuracy, 100.0 * chosen.coverage);
+    canvas.text(&text, x, y, anchor, LABEL);
+    canvas.text(&format!("from {:.0} % sure", 100.0 * chosen.confidence), x, y + 17.0, anchor, NOTE);
+}
+
 fn x(coverage: f64) -> f32 {
     AREA.left + coverage as f32 * AREA.width
 }
@@ -97,7 +118,10 @@ mod tests {
             vec![point(0.5, 1.0), point(1.0, 1.0)],
             vec![point(0.5, f64::NAN), point(1.0, 0.0)],
         ] {
-            CoveragePlot { title: "t".into(), subtitle: "s".into(), points }.render();
+            for chosen in [None, Some(point(0.3, 0.9)), Some(point(0.0, 0.0))] {
+                let points = points.clone();
+                CoveragePlot { title: "t".into(), subtitle: "s".into(), points, chosen }.render();
+            }
         }
     }
 }

@@ -189,6 +189,7 @@ fn full() -> Augmentation {
         brightness: 0.2,
         contrast: 0.3,
         erasing: Some(Erasing { probability: 0.25, area: [0.02, 0.2] }),
+        ..Augmentation::default()
     }
 }
 
@@ -269,4 +270,37 @@ fn rendering_costs_little_beside_a_training_step() {
     println!("one augmented 96x96 picture: {:.4} ms, median {:.4} ms", times[0], times[100]);
     // A hundred times what is expected: only an accident such as a build without optimisation fails.
     assert!(times[100] < 5.0, "{} ms", times[100]);
+}
+
+#[test]
+fn a_low_resolution_is_a_reduction_and_an_enlargement() {
+    let pixels = picture(48, 9);
+    let camera = Camera { resolution: 0.5, ..Camera::NONE };
+    let out = rendered(&pixels, 48, 48, &Transform { camera, ..Transform::NONE });
+    let small = moue_media::Grey::from_raw(48, 48, pixels.clone()).unwrap();
+    let whole = moue_media::Region { x: 0.0, y: 0.0, width: 48.0, height: 48.0 };
+    let small = small.crop_resized(whole, 24).unwrap();
+    let expected =
+        |x: usize, y: usize| sample(small.pixels(), 24, (x as f64 + 0.5) * 0.5, (y as f64 + 0.5) * 0.5);
+    for (i, &value) in out.iter().enumerate() {
+        // One grey level more: the reference is rounded in between.
+        assert!((f64::from(value) - expected(i % 48, i / 48)).abs() < 2.0);
+    }
+    assert!(out.iter().zip(&pixels).any(|(&o, &p)| (o - f32::from(p)).abs() > 20.0));
+}
+
+#[test]
+fn camera_changes_are_drawn_apart_from_the_others() {
+    let plain = Augmentation { flip: 0.5, shift: 0.1, contrast: 0.2, ..Augmentation::default() };
+    let more = Augmentation { resolution: 0.4, gamma: 0.5, noise: 0.1, ..plain.clone() };
+    for sample in 0..200 {
+        let (a, b) = (plain.draw(1, 2, sample), more.draw(1, 2, sample));
+        assert_eq!(a.camera, Camera::NONE);
+        assert!((0.4..=1.0).contains(&b.camera.resolution) && (0.0..=0.1).contains(&b.camera.noise));
+        assert!((1.0 / 1.5..=1.5).contains(&b.camera.gamma));
+        assert_eq!(a, Transform { camera: a.camera, ..b });
+    }
+    for wrong in [0.0, 1.1, f32::NAN] {
+        assert!(Augmentation { resolution: wrong, ..Augmentation::default() }.check().is_err());
+    }
 }

@@ -1,5 +1,6 @@
 //! The change of one picture, drawn.
 
+use super::camera::Camera;
 use super::erasing::Erased;
 
 /// What happens to one picture. The middle of the picture is the fixed point of rotation and size.
@@ -17,6 +18,8 @@ pub struct Transform {
     pub brightness: f32,
     /// Factor of the distance from the picture's mean.
     pub contrast: f32,
+    /// Resolution, curve of light and noise.
+    pub camera: Camera,
     /// The rectangle painted over.
     pub erased: Option<Erased>,
 }
@@ -30,6 +33,7 @@ impl Transform {
         scale: 1.0,
         brightness: 0.0,
         contrast: 1.0,
+        camera: Camera::NONE,
         erased: None,
     };
 

@@ -38,10 +38,13 @@ pub(super) fn warp(
     out: &mut [f32],
 ) {
     wide.clear();
-    let from = if side < source.side {
-        let reduced = reduce(source, side);
-        widen(reduced.chunks_exact(side).map(|row| row.iter().copied()), wide);
-        side
+    let resolved =
+        ((source.side as f32 * transform.camera.resolution).round() as usize).clamp(1, source.side);
+    let from = if resolved.min(side) < source.side {
+        let from = resolved.min(side);
+        let reduced = reduce(source, from);
+        widen(reduced.chunks_exact(from).map(|row| row.iter().copied()), wide);
+        from
     } else {
         widen(source.pixels.chunks_exact(source.side).map(|row| row.iter().map(|&p| f32::from(p))), wide);
         source.side

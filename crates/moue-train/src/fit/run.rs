@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use moue_data::Dataset;
-use moue_graph::engine::{Engine, TrainingOptions, TrainingSession};
+use moue_graph::engine::{Engine, StepOutcome, TrainingOptions, TrainingSession};
 use moue_graph::{Graph, Model, Precision, Weights};
 use serde_json::json;
 
@@ -25,7 +25,10 @@ use crate::{Error, Result};
 /// What stays as it is.
 pub(super) struct Plan<'a> {
     pub(super) engine: &'a dyn Engine,
+    /// The network that is kept.
     pub(super) graph: &'a Graph,
+    /// The network that learns: with the outputs of a second task, if there is one.
+    pub(super) learner: Graph,
     pub(super) dataset: &'a Dataset,
     pub(super) recipe: &'a Recipe,
     pub(super) options: &'a FitOptions,
@@ -34,7 +37,7 @@ pub(super) struct Plan<'a> {
     pub(super) target: Target,
     /// Labels of the validation rows.
     pub(super) labels: Vec<usize>,
-    targets: Targets,
+    pub(super) targets: Targets,
 }
 
 /// What changes.
@@ -72,12 +75,32 @@ impl<'a> Run<'a> {
         let target = Target::new(graph.input_shape(), &recipe.preprocessing())?;
         let selection = Selection::new(dataset, recipe, &options.base)?;
         let labels = labels_of(dataset, &selection.validation, dataset.labels().names())?;
-        let targets = Targets::new(dataset, selection.training.clone(), recipe)?;
+        let mut targets = Targets::new(dataset, selection.training.clone(), recipe)?;
+        if let Some(teaching) = &recipe.teaching {
+            let answers =
+                teaching.answers(engine, dataset, &selection.training, &options.base, options.threads)?;
+            targets = targets.taught(teaching.weight, &answers);
+        }
+        let (learner, weights) = match targets.tasks() {
+            tasks if tasks.is_single() => (graph.clone(), weights.clone()),
+            tasks => tasks.widen(graph, weights, recipe.seed)?,
+        };
         let fingerprint = Fingerprint::new(dataset);
         let selected = [selection.training.len(), selection.validation.len()];
         let fresh = Progress::new(recipe, fingerprint.clone(), selected);
-        let plan =
-            Plan { engine, graph, dataset, recipe, options, selection, fingerprint, target, labels, targets };
+        let plan = Plan {
+            engine,
+            graph,
+            learner,
+            dataset,
+            recipe,
+            options,
+            selection,
+            fingerprint,
+            target,
+            labels,
+            targets,
+        };
 
         let last = options.last();
         if options.resume && options.folder.is_dir() {
@@ -99,7 +122,7 @@ impl<'a> Run<'a> {
         }
         prepare_folder(options, &last)?;
         write_text(&options.recipe(), &recipe.to_toml()?)?;
-        let session = plan.session(weights, 1)?;
+        let session = plan.session(&weights, 1)?;
         let state = State { session, progress: fresh, average: None, last_checkpoint: Instant::now() };
         Ok(Self { plan, state, resumed: None })
     }
@@ -145,7 +168,7 @@ impl<'a> Run<'a> {
 impl Plan<'_> {
     /// A session whose frozen layers are those of an epoch.
     fn session(&self, weights: &Weights, stage: usize) -> Result<Box<dyn TrainingSession>> {
-        let mut graph = self.graph.clone();
+        let mut graph = self.learner.clone();
         self.recipe.freeze.apply(&mut graph, stage)?;
         let options = TrainingOptions {
             max_batch: self.recipe.batch,
@@ -162,6 +185,7 @@ impl Plan<'_> {
             dataset: self.dataset,
             targets: &self.targets,
             augmentation: &self.recipe.augmentation,
+            mixing: self.recipe.mixing.as_ref(),
             target: self.target,
             seed: self.recipe.seed,
             batch: self.recipe.batch,
@@ -242,6 +266,7 @@ impl State {
         let best = self.progress.finish_epoch(row.clone());
         if best {
             let weights = self.average.clone().unwrap_or_else(|| self.session.weights());
+            let weights = plan.targets.tasks().cut(&plan.learner, weights)?;
             validation::model(plan, &validation, epoch, weights)?
                 .save(plan.options.best(), Precision::F32)?;
         }
@@ -256,7 +281,22 @@ impl State {
         let progress = &mut self.progress;
         let batch = prepared.batch();
         let learning_rate = plan.recipe.schedule.rate_at(progress.global_step, steps, plan.recipe.epochs);
-        let outcome = self.session.step(&batch, learning_rate)?;
+        let tasks = plan.targets.tasks();
+        let outcome = if tasks.is_single() {
+            self.session.step(&batch, learning_rate)?
+        } else {
+            let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
+            self.session.step_with(
+                batch.pictures,
+                batch.count,
+                learning_rate,
+                &mut |logits, gradients| {
+                    outcome = tasks.loss(logits, batch.targets, batch.weights, gradients);
+                    Ok(outcome.loss)
+                },
+            )?;
+            outcome
+        };
         if !outcome.loss.is_finite() {
             let (epoch, step) = (progress.epoch, progress.step + 1);
             return Err(Error::Diverged { epoch, step, what: format!("the loss became {}", outcome.loss) });

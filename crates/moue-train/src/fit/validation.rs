@@ -33,10 +33,16 @@ pub(super) fn validate(
     };
     let names = plan.dataset.labels().names();
     let batch = plan.recipe.batch;
-    let logits = if let Some(weights) = average {
+    let tasks = plan.targets.tasks();
+    let apart = match average {
+        Some(weights) => Some(tasks.cut(&plan.learner, weights.clone())?),
+        None if tasks.is_single() => None,
+        None => Some(tasks.cut(&plan.learner, session.weights())?),
+    };
+    let logits = if let Some(weights) = &apart {
         let options = InferenceOptions { max_batch: batch, threads: plan.options.threads };
-        let mut averaged = plan.engine.inference(plan.graph, weights, &options)?;
-        logits_of(&mut |p, n, out| averaged.logits(p, n, out), &plan.target, names.len(), rows, batch)?
+        let mut kept = plan.engine.inference(plan.graph, weights, &options)?;
+        logits_of(&mut |p, n, out| kept.logits(p, n, out), &plan.target, names.len(), rows, batch)?
     } else {
         logits_of(&mut |p, n, out| session.logits(p, n, out), &plan.target, names.len(), rows, batch)?
     };
@@ -68,7 +74,7 @@ pub(super) fn model(
     };
     // A card travels; where files lay on the machine that trained is nobody's business.
     let mut recipe = plan.recipe.clone();
-    for path in [&mut recipe.backbone.weights, &mut recipe.data.exclude].into_iter().flatten() {
+    for path in recipe.paths_mut() {
         *path = path.file_name().map(PathBuf::from).unwrap_or_default();
     }
     let training = json!({

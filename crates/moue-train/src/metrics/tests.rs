@@ -82,6 +82,19 @@ fn coverage_ends_at_the_accuracy_and_starts_with_the_surest() {
 }
 
 #[test]
+fn abstaining_counts_the_answers_at_and_above_the_threshold() {
+    let rows = [0.9, 0.1, 0.75, 0.25, 0.3, 0.7, 0.4, 0.6];
+    let labels = [0, 1, 1, 1];
+    let at = |p| Abstaining::of(&rows, &labels, 2, p);
+    assert_eq!((at(0.0).count, at(0.75).count, at(0.76).count, at(0.95).count), (4, 2, 1, 0));
+    near(at(0.0).accuracy, 0.75);
+    near(at(0.75).accuracy, 0.5);
+    near(at(0.75).coverage, 0.5);
+    near(at(0.76).accuracy, 1.0);
+    assert_eq!((at(0.95).accuracy, at(0.95).coverage, at(0.95).accuracy_ci95), (0.0, 0.0, [0.0, 1.0]));
+}
+
+#[test]
 fn json_has_the_keys_scripts_rely_on() {
     let scores = Scores::new(&[0.9, 0.1], &[0], &names(2), &[]).unwrap();
     let json = serde_json::to_value(&scores).unwrap();

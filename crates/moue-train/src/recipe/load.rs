@@ -146,7 +146,7 @@ mod tests {
             recipe.freeze.apply(&mut graph, 1).unwrap();
             names.push(recipe.name);
         }
-        assert!(names.contains(&"seed".to_owned()) && names.contains(&"first-light".to_owned()), "{names:?}");
+        assert!(names.contains(&"seed".to_owned()) && names.contains(&"default".to_owned()), "{names:?}");
     }
 
     #[test]

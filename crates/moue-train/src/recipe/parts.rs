@@ -18,18 +18,29 @@ pub struct Backbone {
     pub alpha: f32,
     /// Side of the square input in pixels, 8..=1024.
     pub input: usize,
+    /// Channels of the input: 3 as published, or 1, which reads grey pictures without repeating them (kernels
+    /// taken over from a network of three channels are summed, which answers the same).
+    pub channels: usize,
     /// Step of the first convolution: `stride2` as published, `stride1` for small pictures.
     pub stem: Stem,
-    /// Where the values come from: a moue `.safetensors` model, or a folder (or `model.json`) in
-    /// TensorFlow.js layers format. Tensors are taken by layer name and shape. A relative path
-    /// starts at the recipe's folder. Absent: everything is learnt from scratch.
+    /// Where the values come from: a moue `.safetensors` model, a folder (or `model.json`) in
+    /// TensorFlow.js layers format, or a PyTorch state dict (`.pth`, `.pt`) of EfficientNet-Lite0. Tensors are
+    /// taken by layer name and shape. A relative path starts at the recipe's folder. Absent: everything is
+    /// learnt from scratch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
 }
 
 impl Default for Backbone {
     fn default() -> Self {
-        Self { name: "mobilenet_v2".into(), alpha: 1.0, input: 224, stem: Stem::Stride2, weights: None }
+        Self {
+            name: "mobilenet_v2".into(),
+            alpha: 1.0,
+            input: 224,
+            channels: 3,
+            stem: Stem::Stride2,
+            weights: None,
+        }
     }
 }
 

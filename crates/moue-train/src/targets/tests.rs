@@ -96,3 +96,26 @@ fn rows_that_ferplus_dropped_are_not_trained_on() {
     let plain = crate::Selection::new(&dataset, &Recipe::default(), std::path::Path::new(".")).unwrap();
     assert_eq!(plain.training, [0, 1, 2]);
 }
+
+#[test]
+fn a_second_task_stands_behind_the_classes() {
+    let recipe = Recipe { ferplus_task: 0.5, label_smoothing: 0.07, ..Recipe::default() };
+    let targets = Targets::new(&dataset(), vec![1, 2], &recipe).unwrap();
+    assert_eq!(targets.tasks().outputs(), 15);
+    close(&targets.row(0)[..7], [0.94, 0.01, 0.01, 0.01, 0.01, 0.01, 0.01]);
+    // Nine of the ten votes name an emotion: neutral 2, anger 4, disgust 2, contempt 1.
+    let votes = [2.0, 0.0, 0.0, 0.0, 4.0, 2.0, 0.0, 1.0].map(|n| n / 9.0);
+    assert!(targets.row(0)[7..].iter().zip(votes).all(|(a, b)| (a - b).abs() < 1e-6));
+    assert_eq!(targets.row(1)[7..], [0.0; 8]);
+}
+
+#[test]
+fn teachers_take_their_share_of_the_classes_only() {
+    let recipe = Recipe { ferplus_task: 0.5, ..Recipe::default() };
+    let answers = [0.1, 0.2, 0.0, 0.4, 0.1, 0.1, 0.1, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+    let plain = Targets::new(&dataset(), vec![0, 1], &recipe).unwrap();
+    let targets = Targets::new(&dataset(), vec![0, 1], &recipe).unwrap().taught(0.25, &answers);
+    close(&targets.row(0)[..7], [0.025, 0.05, 0.0, 0.85, 0.025, 0.025, 0.025]);
+    assert_eq!(targets.row(1)[..7], plain.row(1)[..7]);
+    assert_eq!(targets.row(0)[7..], plain.row(0)[7..]);
+}

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use moue_data::{Dataset, ReadOptions};
+use moue_data::{Dataset, Limits, ReadOptions, ferplus};
 
 fn pixels(class: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -44,4 +44,29 @@ pub fn read(text: &str) -> Dataset {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     moue_data::read(file.path(), &ReadOptions::strict()).unwrap().dataset
+}
+
+/// [`read`] with the votes of FER+ beside it: seven of ten for the class, one for the next, two for contempt or
+/// for no emotion with a name.
+pub fn read_with_votes(text: &str) -> Dataset {
+    // The columns of FER2013's classes, in their order.
+    const COLUMNS: [usize; 7] = [4, 5, 6, 1, 3, 2, 0];
+    let mut votes = String::from(
+        "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n",
+    );
+    for (row, line) in text.lines().skip(1).enumerate() {
+        let class: usize = line.split(',').next().unwrap().parse().unwrap();
+        let usage = line.rsplit(',').next().unwrap();
+        let mut counts = [0; 10];
+        counts[COLUMNS[class]] = 7;
+        counts[COLUMNS[(class + 1) % 7]] = 1;
+        // Contempt, and for some an emotion without a name.
+        counts[7 + usize::from(row % 9 == 0)] = 2;
+        writeln!(votes, "{usage},fer{row:07}.png,{}", counts.map(|n| n.to_string()).join(",")).unwrap();
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), votes).unwrap();
+    let mut dataset = read(text);
+    ferplus::Table::read(file.path(), &Limits::default()).unwrap().lay_beside(&mut dataset).unwrap();
+    dataset
 }

@@ -3,7 +3,7 @@
 //! would show.
 
 use moue_graph::engine::{
-    Batch, Engine, InferenceOptions, InferenceSession, Optimizer, StepOutcome, TrainingOptions,
+    Batch, Engine, InferenceOptions, InferenceSession, Loss, Optimizer, StepOutcome, TrainingOptions,
     TrainingSession, TrainingState,
 };
 use moue_graph::{Activation, Error, Graph, Op, Padding, Result, Tensor, Weights};
@@ -114,21 +114,21 @@ fn hidden(kernel: &[f32], picture: &[f32]) -> [f64; HIDDEN] {
     sums
 }
 
-fn outputs(weights: &Weights, hidden: &[f64; HIDDEN]) -> [f64; CLASSES] {
-    let mut out = [0.0; CLASSES];
-    for (class, value) in out.iter_mut().enumerate() {
-        let kernel = values(weights, "dense/kernel");
-        *value = f64::from(values(weights, "dense/bias")[class])
-            + hidden.iter().enumerate().map(|(h, v)| v * f64::from(kernel[h * CLASSES + class])).sum::<f64>();
-    }
-    out
+/// As many values as the dense layer has units: the classes, and the outputs of a second task.
+fn outputs(weights: &Weights, hidden: &[f64; HIDDEN]) -> Vec<f64> {
+    let (kernel, bias) = (values(weights, "dense/kernel"), values(weights, "dense/bias"));
+    let sum = |unit: usize| {
+        hidden.iter().zip(kernel.chunks_exact(bias.len())).map(move |(v, k)| v * f64::from(k[unit]))
+    };
+    (0..bias.len()).map(|unit| f64::from(bias[unit]) + sum(unit).sum::<f64>()).collect()
 }
 
 fn answer(weights: &Weights, pictures: &[f32], count: usize, logits: &mut [f32]) -> Result<()> {
-    if pictures.len() != count * INPUTS || logits.len() != count * CLASSES {
+    let units = values(weights, "dense/bias").len();
+    if pictures.len() != count * INPUTS || logits.len() != count * units {
         return Err(Error::Engine("lengths".into()));
     }
-    for (picture, out) in pictures.chunks_exact(INPUTS).zip(logits.chunks_exact_mut(CLASSES)) {
+    for (picture, out) in pictures.chunks_exact(INPUTS).zip(logits.chunks_exact_mut(units)) {
         let h = hidden(values(weights, "features/kernel"), picture);
         for (o, v) in out.iter_mut().zip(outputs(weights, &h)) {
             *o = v as f32;
@@ -137,54 +137,83 @@ fn answer(weights: &Weights, pictures: &[f32], count: usize, logits: &mut [f32])
     Ok(())
 }
 
+/// Weighted mean cross-entropy with its gradient, and how many answers are right.
+fn cross_entropy(batch: &Batch<'_>, logits: &[f32], gradients: &mut [f32]) -> StepOutcome {
+    let (mut loss, mut correct) = (0.0, 0);
+    let rows = logits.chunks_exact(CLASSES).zip(batch.targets.chunks_exact(CLASSES));
+    for (example, ((out, target), slopes)) in rows.zip(gradients.chunks_exact_mut(CLASSES)).enumerate() {
+        let weight = f64::from(batch.weights.get(example).copied().unwrap_or(1.0)) / batch.count as f64;
+        let top = out.iter().copied().fold(f32::MIN, f32::max);
+        let sum: f64 = out.iter().map(|o| f64::from(o - top).exp()).sum();
+        let best = |row: &[f32]| (0..CLASSES).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+        correct += usize::from(best(out) == best(target));
+        for class in 0..CLASSES {
+            let p = f64::from(out[class] - top).exp() / sum;
+            loss -= weight * f64::from(target[class]) * p.max(1e-30).ln();
+            slopes[class] = (weight * (p - f64::from(target[class]))) as f32;
+        }
+    }
+    StepOutcome { loss: loss as f32, correct }
+}
+
 impl TrainingSession for Learner {
     fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome> {
-        assert!(batch.count <= self.max_batch && batch.pictures.len() == batch.count * INPUTS);
+        let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
+        let loss = self.step_with(batch.pictures, batch.count, learning_rate, &mut |logits, gradients| {
+            outcome = cross_entropy(batch, logits, gradients);
+            Ok(outcome.loss)
+        })?;
+        Ok(StepOutcome { loss, ..outcome })
+    }
+
+    fn step_with(
+        &mut self,
+        pictures: &[f32],
+        count: usize,
+        learning_rate: f32,
+        loss: &mut Loss<'_>,
+    ) -> Result<f32> {
+        assert!(count <= self.max_batch && pictures.len() == count * INPUTS);
         let weights = &self.state.weights;
-        let mut features = vec![0.0; INPUTS * HIDDEN];
-        let mut kernel = vec![0.0; HIDDEN * CLASSES];
-        let mut bias = vec![0.0; CLASSES];
-        let (mut loss, mut correct) = (0.0, 0);
-        let examples = batch.pictures.chunks_exact(INPUTS).zip(batch.targets.chunks_exact(CLASSES));
-        for (example, (picture, target)) in examples.enumerate() {
-            let weight = f64::from(batch.weights.get(example).copied().unwrap_or(1.0)) / batch.count as f64;
-            // One feature is dropped; which one depends on seed, step and place only.
-            let dropped = (self.seed as usize + self.state.step as usize * 7 + example) % HIDDEN;
-            let mut h = hidden(values(weights, "features/kernel"), picture);
-            h[dropped] = 0.0;
-            let out = outputs(weights, &h);
-            let top = out.iter().copied().fold(f64::MIN, f64::max);
-            let sum: f64 = out.iter().map(|o| (o - top).exp()).sum();
-            let best = |row: &[f64]| (0..CLASSES).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
-            let wanted: Vec<f64> = target.iter().map(|&t| f64::from(t)).collect();
-            correct += usize::from(best(&out) == best(&wanted));
-            for class in 0..CLASSES {
-                let p = (out[class] - top).exp() / sum;
-                loss -= weight * wanted[class] * p.max(1e-30).ln();
-                let slope = weight * (p - wanted[class]);
-                bias[class] += slope;
+        let units = values(weights, "dense/bias").len();
+        // One feature is dropped; which one depends on seed, step and place only.
+        let dropped = |example: usize| (self.seed as usize + self.state.step as usize * 7 + example) % HIDDEN;
+        let mut features: Vec<[f64; HIDDEN]> = pictures
+            .chunks_exact(INPUTS)
+            .map(|picture| hidden(values(weights, "features/kernel"), picture))
+            .collect();
+        for (example, h) in features.iter_mut().enumerate() {
+            h[dropped(example)] = 0.0;
+        }
+        let logits: Vec<f32> = features.iter().flat_map(|h| outputs(weights, h)).map(|v| v as f32).collect();
+        let mut slopes = vec![f32::NAN; logits.len()];
+        let loss = loss(&logits, &mut slopes)?;
+
+        let mut first = vec![0.0; INPUTS * HIDDEN];
+        let mut kernel = vec![0.0; HIDDEN * units];
+        let mut bias = vec![0.0; units];
+        for (example, (h, picture)) in features.iter().zip(pictures.chunks_exact(INPUTS)).enumerate() {
+            for (unit, slope) in slopes[example * units..][..units].iter().map(|&s| f64::from(s)).enumerate()
+            {
+                bias[unit] += slope;
                 for (feature, v) in h.iter().enumerate() {
-                    kernel[feature * CLASSES + class] += slope * v;
-                    if feature != dropped {
-                        let back =
-                            slope * f64::from(values(weights, "dense/kernel")[feature * CLASSES + class]);
+                    kernel[feature * units + unit] += slope * v;
+                    if feature != dropped(example) {
+                        let back = slope * f64::from(values(weights, "dense/kernel")[feature * units + unit]);
                         for (i, x) in picture.iter().enumerate() {
-                            features[i * HIDDEN + feature] += back * f64::from(*x);
+                            first[i * HIDDEN + feature] += back * f64::from(*x);
                         }
                     }
                 }
             }
         }
-        for (name, gradient) in
-            [("features/kernel", features), ("dense/kernel", kernel), ("dense/bias", bias)]
-        {
+        for (name, gradient) in [("features/kernel", first), ("dense/kernel", kernel), ("dense/bias", bias)] {
             if self.trainable.iter().any(|t| t == name) {
                 self.update(name, &gradient, learning_rate);
             }
         }
         self.state.step += 1;
-        let loss = if self.diverges_at == Some(self.state.step) { f32::NAN } else { loss as f32 };
-        Ok(StepOutcome { loss, correct })
+        Ok(if self.diverges_at == Some(self.state.step) { f32::NAN } else { loss })
     }
 
     fn logits(&mut self, pictures: &[f32], count: usize, logits: &mut [f32]) -> Result<()> {

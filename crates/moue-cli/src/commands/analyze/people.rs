@@ -115,6 +115,7 @@ mod tests {
     #[test]
     fn people_are_listed_with_their_times_and_shares() {
         let face = |id: u64, emotion: &str| Face {
+            certain: None,
             id,
             bounds: BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 },
             score: 0.9,

@@ -29,15 +29,20 @@ pub fn table(record: &Record, written: Option<&Path>) -> String {
 fn row(face: &Face) -> [String; 5] {
     let b = face.bounds;
     let ranked = face.probabilities.ranked();
+    // Of an uncertain face, the most probable emotion is one of several.
+    let (emotion, skipped) = match face.is_uncertain() {
+        true => ("uncertain".to_owned(), 0),
+        false => (face.emotion.clone(), 1),
+    };
     let others: Vec<String> = ranked
         .iter()
-        .skip(1)
-        .take(ALTERNATIVES)
+        .skip(skipped)
+        .take(ALTERNATIVES + 1 - skipped)
         .map(|(label, p)| format!("{label} {}", percent(*p)))
         .collect();
     [
         face.id.to_string(),
-        face.emotion.clone(),
+        emotion,
         percent(face.confidence),
         format!("{:.0}x{:.0} at {:.0},{:.0}", b.width, b.height, b.x, b.y),
         others.join(", "),
@@ -71,6 +76,7 @@ mod tests {
             score: 0.5,
             emotion: emotion.to_owned(),
             confidence,
+            certain: None,
             probabilities: [("sad", rest * 0.25), (emotion, confidence), ("neutral", rest * 0.75)]
                 .into_iter()
                 .collect(),
@@ -89,6 +95,10 @@ a.jpg  640x480  2 faces  -> a.moue.jpg
      1  happy     96 %  96x96 at 5,7    neutral 3 %, sad 1 %
 ";
         assert_eq!(table(&record, Some(Path::new("a.moue.jpg"))), expected);
+        let mut unsure = record.clone();
+        unsure.faces[0].certain = Some(false);
+        let expected = "     0  uncertain  88 %  96x96 at 412,7  surprise 88 %, neutral 9 %, sad 3 %\n";
+        assert!(table(&unsure, None).contains(expected), "{}", table(&unsure, None));
         let none = Record { faces: vec![], ..record };
         assert_eq!(table(&none, None), "a.jpg  640x480  0 faces\n");
     }

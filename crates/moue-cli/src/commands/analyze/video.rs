@@ -112,6 +112,7 @@ impl Videos {
         let options = FollowOptions {
             tracks: TrackOptions { sure: self.sure, ..TrackOptions::default() },
             smoothing: !self.flags.no_smoothing,
+            min_confidence: self.analyzers.first().and_then(Analyzer::min_confidence),
         };
         let mut follower = Follower::new(options);
         let (mut people, bar) = (People::default(), progress(source)?);

@@ -70,6 +70,11 @@ fn coverage(report: &Report<'_>, subject: &str) -> CoveragePlot {
         title: "Accuracy when unsure answers are left out".to_owned(),
         subtitle: subject.to_owned(),
         points: points.collect(),
+        chosen: report.abstaining.map(|a| CoveragePoint {
+            coverage: a.coverage,
+            confidence: a.min_confidence.into(),
+            accuracy: a.accuracy,
+        }),
     }
 }
 

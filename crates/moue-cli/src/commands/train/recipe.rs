@@ -11,9 +11,10 @@ use super::Args;
 use crate::failure::{Failure, Result};
 
 /// Recipes inside the program, by name.
-const KNOWN: [(&str, &str); 2] = [
+const KNOWN: [(&str, &str); 3] = [
     ("seed", include_str!("../../../../../recipes/seed.toml")),
-    ("first-light", include_str!("../../../../../recipes/first-light.toml")),
+    ("quick", include_str!("../../../../../recipes/quick.toml")),
+    ("default", include_str!("../../../../../recipes/default.toml")),
 ];
 
 /// Flags that change single values of the recipe.
@@ -53,8 +54,8 @@ pub fn choose(args: &Args, options: &FitOptions) -> Result<Recipe> {
         None if args.resume => (Recipe::load(&options.recipe())?, options.folder.clone()),
         None => named(Path::new(KNOWN[0].0))?,
     };
-    for path in [&mut recipe.backbone.weights, &mut recipe.data.exclude].into_iter().flatten() {
-        *path = absolute(&base.join(&path))?;
+    for path in recipe.paths_mut() {
+        *path = absolute(&base.join(&*path))?;
     }
     if let Some(path) = &args.start {
         recipe.backbone.weights = Some(absolute(path)?);

@@ -1,0 +1,164 @@
+//! `moue report`: how an audience reacted, as a page.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use moue_report::reaction::{Collector, Error, Illustrations, LinesRead, Settings, read_events};
+
+use crate::console;
+use crate::failure::{Failure, Outcome, Result};
+
+/// Show how an audience reacted, second by second, as a page that opens offline
+///
+/// Reads what `moue analyze --json` wrote about videos and writes DIR/report.html with its tables as CSV: the emotions over time, for the
+/// audience and each person, who was in view when, the peaks, what changed at events, and how several clips or groups compare. No
+/// face is in the page.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  moue report advert.jsonl --out reaction/
+  moue report advert.jsonl --events scenes.csv --out reaction/    scenes.csv: lines such as 1:23,Logo
+  moue report old.jsonl new.jsonl --out reaction/                 two cuts compared
+  moue report --group Berlin=b1.jsonl,b2.jsonl --group Lagos=l1.jsonl,l2.jsonl --out reaction/")]
+pub struct Args {
+    /// Records of videos as JSON Lines; `-` is standard input. Each clip in them is a group of its own
+    #[arg(value_name = "RECORDS", required_unless_present = "groups")]
+    records: Vec<PathBuf>,
+    /// Folder for the page and its tables, made if need be
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// What happened when: a CSV of time (seconds or h:mm:ss) and name
+    #[arg(long, value_name = "CSV")]
+    events: Option<PathBuf>,
+    /// Files whose people are one group; their clips are laid over each other, beginning on beginning
+    #[arg(long = "group", value_name = "NAME=FILE,FILE")]
+    groups: Vec<Files>,
+    /// Headline of the page
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// Seconds a point of the timelines: 0.1, 0.5, 1, 5, 10, 30, 60, 300, 600 or 3600 [default: by the length]
+    #[arg(long, value_name = "SECONDS")]
+    bin: Option<f64>,
+    /// Seconds before and after each event that are compared
+    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().window)]
+    window: f64,
+    /// Seconds that a face must be in view in all to count as a person
+    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().min_view)]
+    min_view: f64,
+    /// How many people sat before the camera of each clip [default: the most in view at once]
+    #[arg(long, value_name = "COUNT")]
+    people: Option<usize>,
+}
+
+/// The files of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Files {
+    name: String,
+    files: Vec<PathBuf>,
+}
+
+impl FromStr for Files {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let expected = "expected NAME=FILE,FILE";
+        let (name, files) = text.split_once('=').ok_or(expected)?;
+        let files: Vec<PathBuf> =
+            files.split(',').map(str::trim).filter(|f| !f.is_empty()).map(PathBuf::from).collect();
+        if name.trim().is_empty() || files.is_empty() {
+            return Err(expected.to_owned());
+        }
+        Ok(Self { name: name.trim().to_owned(), files })
+    }
+}
+
+pub fn run(args: Args) -> Result {
+    let events = args.events.as_deref().map(read_events).transpose()?.unwrap_or_default();
+    let default = Settings::default();
+    let settings = Settings {
+        title: args.title.unwrap_or(default.title),
+        bin: args.bin,
+        window: args.window,
+        min_view: args.min_view,
+        people: args.people,
+    };
+    let mut collector = Collector::new(settings, events).map_err(usage)?;
+    for (path, group) in inputs(&args.records, &args.groups)? {
+        let read = read(&mut collector, path, group)?;
+        if let Some(line) = read.cut_off {
+            console::say(format_args!("moue: {}:{line}: cut off, left out", path.display()));
+        }
+    }
+    let report = collector.finish().map_err(usage)?;
+    let written = report.write(&args.out, &Illustrations::default())?;
+    console::print(format_args!("{}\n", written.page.display()))?;
+    Ok(Outcome::Done)
+}
+
+/// Each file once, with its group: groups own their files even if these are named alone, too.
+fn inputs<'a>(alone: &'a [PathBuf], groups: &'a [Files]) -> Result<Vec<(&'a Path, Option<&'a str>)>> {
+    let mut seen = HashSet::new();
+    let mut grouped = Vec::new();
+    for group in groups {
+        for file in &group.files {
+            if !seen.insert(file.as_path()) {
+                return Err(Failure::usage(format!("{} is in --group twice", file.display())));
+            }
+            grouped.push((file.as_path(), Some(group.name.as_str())));
+        }
+    }
+    let mut inputs: Vec<(&Path, Option<&str>)> = Vec::new();
+    for file in alone {
+        if seen.insert(file) {
+            inputs.push((file, None));
+        }
+    }
+    inputs.extend(grouped);
+    Ok(inputs)
+}
+
+fn read(collector: &mut Collector, path: &Path, group: Option<&str>) -> Result<LinesRead> {
+    if path == Path::new("-") {
+        let stream = collector.stream("standard input", group);
+        return Ok(collector.read_json_lines(io::stdin().lock(), "standard input", stream)?);
+    }
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|e| Failure::message(format!("{name}: {e}")))?;
+    let stream = collector.stream(&name, group);
+    Ok(collector.read_json_lines(BufReader::with_capacity(1 << 18, file), &name, stream)?)
+}
+
+fn usage(error: Error) -> Failure {
+    match error {
+        Error::Argument(reason) => Failure::usage(reason),
+        error => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_a_name_and_files() {
+        let files = "Berlin=a.jsonl, b.jsonl".parse::<Files>().unwrap();
+        assert_eq!(files, Files { name: "Berlin".into(), files: vec!["a.jsonl".into(), "b.jsonl".into()] });
+        for wrong in ["a.jsonl", "=a.jsonl", "Berlin=", "Berlin= , "] {
+            assert!(wrong.parse::<Files>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_a_group_does_not_stand_alone() {
+        let alone = ["a", "b", "b", "c"].map(PathBuf::from);
+        let groups = ["G=b,d".parse::<Files>().unwrap()];
+        let inputs = inputs(&alone, &groups).unwrap();
+        let expected = [("a", None), ("c", None), ("b", Some("G")), ("d", Some("G"))];
+        assert_eq!(inputs, expected.map(|(f, g)| (Path::new(f), g)));
+        let twice = ["G=b".parse::<Files>().unwrap(), "H=b".parse().unwrap()];
+        assert!(super::inputs(&[], &twice).is_err());
+    }
+}

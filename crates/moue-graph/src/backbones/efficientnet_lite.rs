@@ -1,0 +1,139 @@
+//! EfficientNet-Lite0 (Liu: "Higher accuracy on vision models with EfficientNet-Lite", 2020): EfficientNet-B0 (Tan and Le,
+//! ICML 2019) without squeeze-and-excitation, with ReLU6 in place of swish and a stem and top that keep their
+//! widths. Layers carry the names of `keras.applications.EfficientNetB0`.
+
+use super::mobilenet_v2::{Stem, divisible};
+use crate::graph::{Graph, GraphBuilder, LayerId};
+use crate::op::{Activation, Op, Padding};
+use crate::{Error, Result};
+
+/// What to build.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EfficientNetLite {
+    /// Width multiplier of all but stem and top, in 0.1..=4; 1.0 is Lite0.
+    pub alpha: f32,
+    /// Input `[height, width, channels]`.
+    pub input: [usize; 3],
+    /// First convolution.
+    pub stem: Stem,
+}
+
+impl Default for EfficientNetLite {
+    fn default() -> Self {
+        Self { alpha: 1.0, input: [224, 224, 3], stem: Stem::Stride2 }
+    }
+}
+
+/// Kernel side, expansion, output channels, stride of the first block, and number of blocks of each stage.
+const STAGES: [(usize, usize, usize, usize, usize); 7] = [
+    (3, 1, 16, 1, 1),
+    (3, 6, 24, 2, 2),
+    (5, 6, 40, 2, 2),
+    (3, 6, 80, 2, 3),
+    (5, 6, 112, 1, 3),
+    (5, 6, 192, 2, 4),
+    (3, 6, 320, 1, 1),
+];
+
+const NORMALIZATION: Op = Op::BatchNormalization { epsilon: 1e-3, momentum: 0.99 };
+const RELU6: Op = Op::Activation { function: Activation::Relu6 };
+
+impl EfficientNetLite {
+    /// The graph up to the last feature map (`top_activation`, 1280 channels), without pooling and head.
+    pub fn build(&self) -> Result<Graph> {
+        if !(0.1..=4.0).contains(&self.alpha) {
+            return Err(Error::Parameter(format!("alpha {} must lie in 0.1..=4", self.alpha)));
+        }
+        let mut b = Graph::builder("efficientnet_lite0");
+        let input = b.add("input_layer", Op::InputLayer { shape: self.input.to_vec() }, &[])?;
+        let stride = match self.stem {
+            Stem::Stride2 => 2,
+            Stem::Stride1 => 1,
+        };
+        let x = b.add("stem_conv", conv(32, 3, stride), &[input])?;
+        let x = b.add("stem_bn", NORMALIZATION, &[x])?;
+        let mut x = b.add("stem_activation", RELU6, &[x])?;
+        for (stage, &(kernel, expansion, channels, stride, repeats)) in STAGES.iter().enumerate() {
+            for (letter, index) in ('a'..='z').zip(0..repeats) {
+                let block = Block {
+                    name: format!("block{}{letter}", stage + 1),
+                    kernel,
+                    expansion,
+                    channels: divisible(channels as f32 * self.alpha),
+                    stride: if index == 0 { stride } else { 1 },
+                };
+                x = block.add(&mut b, x)?;
+            }
+        }
+        let x = b.add("top_conv", conv(1280, 1, 1), &[x])?;
+        let x = b.add("top_bn", NORMALIZATION, &[x])?;
+        b.add("top_activation", RELU6, &[x])?;
+        b.finish()
+    }
+}
+
+/// An inverted residual block.
+struct Block {
+    name: String,
+    kernel: usize,
+    expansion: usize,
+    channels: usize,
+    stride: usize,
+}
+
+impl Block {
+    fn add(&self, b: &mut GraphBuilder, input: LayerId) -> Result<LayerId> {
+        let Self { name, kernel, expansion, channels, stride } = self;
+        let &[_, _, channels_in] = b.shape(input).as_slice() else {
+            return Err(Error::graph(name, format!("expects a feature map, got {:?}", b.shape(input))));
+        };
+        let mut x = input;
+        if *expansion > 1 {
+            x = b.add(format!("{name}_expand_conv"), conv(channels_in * expansion, 1, 1), &[x])?;
+            x = b.add(format!("{name}_expand_bn"), NORMALIZATION, &[x])?;
+            x = b.add(format!("{name}_expand_activation"), RELU6, &[x])?;
+        }
+        let depthwise = Op::DepthwiseConv2D {
+            kernel_size: [*kernel; 2],
+            strides: [*stride; 2],
+            padding: Padding::Same,
+            use_bias: false,
+        };
+        x = b.add(format!("{name}_dwconv"), depthwise, &[x])?;
+        x = b.add(format!("{name}_bn"), NORMALIZATION, &[x])?;
+        x = b.add(format!("{name}_activation"), RELU6, &[x])?;
+        x = b.add(format!("{name}_project_conv"), conv(*channels, 1, 1), &[x])?;
+        x = b.add(format!("{name}_project_bn"), NORMALIZATION, &[x])?;
+        if *stride == 1 && channels_in == *channels {
+            x = b.add(format!("{name}_add"), Op::Add, &[input, x])?;
+        }
+        Ok(x)
+    }
+}
+
+fn conv(filters: usize, kernel: usize, stride: usize) -> Op {
+    Op::Conv2D {
+        filters,
+        kernel_size: [kernel; 2],
+        strides: [stride; 2],
+        padding: Padding::Same,
+        use_bias: false,
+        activation: Activation::Linear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_the_published_size() {
+        let graph = EfficientNetLite::default().build().unwrap();
+        // The published 4,652,008 without the classifier's 1280 x 1000 + 1000, with the moving statistics
+        // (2 x 21,008) that PyTorch does not count.
+        let (all, trainable) = graph.parameter_count();
+        assert_eq!(trainable, 4_652_008 - 1_281_000);
+        assert_eq!(all - trainable, 42_016);
+        assert_eq!(graph.output_shape(), &vec![7, 7, 1280]);
+    }
+}

@@ -1,0 +1,171 @@
+//! Time in bins, and what is kept of a person in each.
+
+use moue::BoundingBox;
+
+/// How long a bin is. Each width is a whole number of the one before, so that bins can be put together and never need to
+/// be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Width(usize);
+
+/// Tenths of a second.
+const TENTHS: [u64; 10] = [1, 5, 10, 50, 100, 300, 600, 3000, 6000, 36_000];
+
+impl Width {
+    pub const NARROWEST: Self = Self(0);
+
+    pub fn of_seconds(seconds: f64) -> Option<Self> {
+        TENTHS.iter().position(|&tenths| tenths as f64 == 10.0 * seconds).map(Self)
+    }
+
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..TENTHS.len()).map(Self)
+    }
+
+    /// The widths in words.
+    pub fn choices() -> String {
+        let names: Vec<String> = Self::all().map(|w| w.seconds().to_string()).collect();
+        format!("{} seconds", names.join(", "))
+    }
+
+    pub fn seconds(self) -> f64 {
+        self.tenths() as f64 / 10.0
+    }
+
+    pub fn wider(self) -> Option<Self> {
+        (self.0 + 1 < TENTHS.len()).then_some(Self(self.0 + 1))
+    }
+
+    /// The bin in which a time of 0 or more lies. A hundred-thousandth of a second belongs to the next bin already, so
+    /// that a frame at 0.3 s is in the bin from 0.3 s on however 0.3 is rounded.
+    pub fn bin(self, time: f64) -> u32 {
+        ((time + 1e-5) * 10.0).floor() as u32 / self.tenths() as u32
+    }
+
+    /// How many bins of `self` make one of `wide`; `None` where it is not a whole number.
+    pub fn per(self, wide: Self) -> Option<u32> {
+        let (narrow, wide) = (self.tenths(), wide.tenths());
+        wide.is_multiple_of(narrow).then_some((wide / narrow) as u32)
+    }
+
+    fn tenths(self) -> u64 {
+        TENTHS.get(self.0).copied().unwrap_or(1)
+    }
+}
+
+/// A face in one frame, the least neutral of its bin: what a picture of that bin would show.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Glimpse {
+    pub time: f64,
+    pub bounds: BoundingBox,
+    /// How expressive it is; compared only.
+    pub strength: f32,
+}
+
+/// One bin of one person.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cell {
+    pub bin: u32,
+    /// How long the face was in view.
+    pub seconds: f64,
+    pub glimpse: Glimpse,
+}
+
+/// What is kept of one face from bin to bin: sums over time of its probabilities.
+#[derive(Clone, Debug)]
+pub(super) struct Cells {
+    labels: usize,
+    cells: Vec<Cell>,
+    /// `labels` numbers a cell: the integral of each probability over the seconds in view.
+    sums: Vec<f64>,
+}
+
+impl Cells {
+    pub fn new(labels: usize) -> Self {
+        Self { labels, cells: Vec::new(), sums: Vec::new() }
+    }
+
+    pub fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Adds a frame that lasted `seconds`; bins never go back.
+    pub fn add(&mut self, bin: u32, seconds: f64, probabilities: &[f32], glimpse: Glimpse) {
+        match self.cells.last_mut() {
+            Some(last) if last.bin == bin => {
+                last.seconds += seconds;
+                if glimpse.strength > last.glimpse.strength {
+                    last.glimpse = glimpse;
+                }
+            }
+            _ => {
+                self.cells.push(Cell { bin, seconds, glimpse });
+                self.sums.resize(self.sums.len() + self.labels, 0.0);
+            }
+        }
+        let start = self.sums.len() - self.labels;
+        for (sum, &p) in self.sums[start..].iter_mut().zip(probabilities) {
+            *sum += seconds * f64::from(p);
+        }
+    }
+
+    /// Each bin with its sums.
+    pub fn iter(&self) -> impl Iterator<Item = (&Cell, &[f64])> {
+        self.cells.iter().zip(self.sums.chunks_exact(self.labels.max(1)))
+    }
+
+    /// The same in bins `factor` times as wide.
+    pub fn widened(&self, factor: u32) -> Self {
+        let mut wide = Self::new(self.labels);
+        for (cell, sums) in self.iter() {
+            let bin = cell.bin / factor;
+            match wide.cells.last_mut() {
+                Some(last) if last.bin == bin => {
+                    last.seconds += cell.seconds;
+                    if cell.glimpse.strength > last.glimpse.strength {
+                        last.glimpse = cell.glimpse;
+                    }
+                    let start = wide.sums.len() - self.labels;
+                    for (sum, more) in wide.sums[start..].iter_mut().zip(sums) {
+                        *sum += more;
+                    }
+                }
+                _ => {
+                    wide.cells.push(Cell { bin, ..*cell });
+                    wide.sums.extend_from_slice(sums);
+                }
+            }
+        }
+        wide
+    }
+}
+
+/// Adds up runs of `factor` bins.
+pub(super) fn widened_sums(sums: &[f64], factor: u32) -> Vec<f64> {
+    sums.chunks(factor.max(1) as usize).map(|run| run.iter().sum()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_are_multiples_of_each_other() {
+        let mut width = Width::NARROWEST;
+        while let Some(wider) = width.wider() {
+            assert!(width.per(wider).is_some_and(|n| n > 1), "{width:?}");
+            width = wider;
+        }
+        assert_eq!(width.seconds(), 3600.0);
+        assert_eq!(Width::of_seconds(0.5).unwrap().per(Width::of_seconds(10.0).unwrap()), Some(20));
+        assert_eq!(Width::of_seconds(0.25), None);
+    }
+
+    #[test]
+    fn tenths_fall_into_their_own_bin() {
+        for tenth in 0..100_000 {
+            assert_eq!(Width::NARROWEST.bin(f64::from(tenth) / 10.0), tenth);
+            assert_eq!(Width::NARROWEST.bin(f64::from(tenth) * 0.1), tenth);
+        }
+        assert_eq!(Width::of_seconds(5.0).unwrap().bin(14.99), 2);
+    }
+}

@@ -1,0 +1,193 @@
+//! Takes records one by one and keeps sums.
+
+mod clip;
+
+use std::collections::HashMap;
+
+use moue::Record;
+
+use super::bins::Width;
+use super::measures::Measures;
+use super::{Error, Event, Report, Settings};
+use clip::Seen;
+pub(super) use clip::{Clip, Track};
+
+/// The latest time that is believed, in seconds: four months.
+pub(super) const MAX_TIME: f64 = 1e7;
+/// Bins of all people together, and bins of one clip, from which on bins are put together: about 150 MB.
+const MAX_CELLS: usize = 1 << 20;
+const MAX_BINS: usize = 1 << 16;
+/// More people than this are tracks that break all the time.
+const MAX_TRACKS: usize = 200_000;
+const MAX_CLIPS: usize = 1000;
+const MAX_LABELS: usize = 64;
+
+/// Where records come from; see [`Collector::stream`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stream(usize);
+
+/// Reads records into sums a time bin. What it holds grows with the number of people and with the time that each is in
+/// view, and stops growing at about 150 MB: from then on bins become wider.
+pub struct Collector {
+    settings: Settings,
+    events: Vec<Event>,
+    streams: Vec<Origin>,
+    /// Clips by stream and source.
+    places: HashMap<(usize, String), usize>,
+    clips: Vec<Clip>,
+    measures: Option<Measures>,
+    width: Width,
+    notes: Vec<String>,
+}
+
+struct Origin {
+    name: String,
+    group: Option<String>,
+}
+
+impl Collector {
+    /// Starts without records. Events are the same for all clips and are counted from the beginning of each.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for settings or events without meaning.
+    pub fn new(settings: Settings, mut events: Vec<Event>) -> Result<Self, Error> {
+        settings.check()?;
+        if let Some(event) = events.iter().find(|e| !(e.time >= 0.0 && e.time <= MAX_TIME)) {
+            return Err(Error::Argument(format!("event {:?} cannot be at {} s", event.name, event.time)));
+        }
+        events.sort_by(|a, b| a.time.total_cmp(&b.time));
+        Ok(Self {
+            settings,
+            events,
+            streams: Vec::new(),
+            places: HashMap::new(),
+            clips: Vec::new(),
+            measures: None,
+            width: Width::NARROWEST,
+            notes: Vec::new(),
+        })
+    }
+
+    /// Announces records of a common origin, for instance a file. Equal sources of two streams are two clips. The clips
+    /// of a group are laid over each other, beginning on beginning, and its people looked at together; without a name
+    /// each clip is a group of its own.
+    pub fn stream(&mut self, name: &str, group: Option<&str>) -> Stream {
+        self.streams.push(Origin { name: name.to_owned(), group: group.map(str::to_owned) });
+        Stream(self.streams.len() - 1)
+    }
+
+    /// Adds one record. The records of a source come in the order of their times; sources may take turns.
+    ///
+    /// # Errors
+    /// [`Error::Record`] where it does not fit those before it or is no record of a face classifier.
+    pub fn add(&mut self, stream: Stream, record: &Record) -> Result<(), Error> {
+        self.place(stream, record).map_err(Error::Record)
+    }
+
+    fn place(&mut self, stream: Stream, record: &Record) -> Result<(), String> {
+        let place = match self.places.get(&(stream.0, record.source.clone())) {
+            Some(&place) => place,
+            None => self.open(stream, &record.source)?,
+        };
+        if !(record.time >= 0.0 && record.time <= MAX_TIME) {
+            return Err(format!("time {} is not within 0 to {MAX_TIME} seconds", record.time));
+        }
+        let faces = record.faces.iter().map(|face| self.seen(face)).collect::<Result<Vec<_>, _>>()?;
+        let clip = &mut self.clips[place];
+        clip.add(record.time, faces, self.width, &self.events, self.settings.window)?;
+        self.keep_small()
+    }
+
+    fn open(&mut self, stream: Stream, source: &str) -> Result<usize, String> {
+        if self.clips.len() == MAX_CLIPS {
+            return Err(format!("more than {MAX_CLIPS} clips; a report is about fewer, longer ones"));
+        }
+        let Some(origin) = self.streams.get(stream.0) else {
+            return Err("the stream is none of this collector".to_owned());
+        };
+        self.clips.push(Clip::new(source, &origin.name, origin.group.as_deref()));
+        self.places.insert((stream.0, source.to_owned()), self.clips.len() - 1);
+        Ok(self.clips.len() - 1)
+    }
+
+    /// Checks a face and brings it into the order of the labels.
+    fn seen(&mut self, face: &moue::Face) -> Result<Seen, String> {
+        let labels = || face.probabilities.iter().map(|(label, _)| label);
+        let measures = match &mut self.measures {
+            Some(measures) => measures,
+            none => {
+                let count = face.probabilities.len();
+                if count == 0 || count > MAX_LABELS {
+                    return Err(format!("{count} probabilities; a face has 1 to {MAX_LABELS}"));
+                }
+                none.insert(Measures::new(labels().map(str::to_owned).collect()))
+            }
+        };
+        if !labels().eq(measures.labels().iter().map(String::as_str)) {
+            let (found, expected) = (labels().collect::<Vec<_>>(), measures.labels());
+            return Err(format!("the labels are {}, before {}", found.join(", "), expected.join(", ")));
+        }
+        let probabilities: Vec<f32> = face.probabilities.iter().map(|(_, p)| p).collect();
+        if let Some(p) = probabilities.iter().find(|p| !(-0.001..=1.001).contains(*p)) {
+            return Err(format!("{p} is no probability: 0 to 1"));
+        }
+        let strength = match measures.neutral() {
+            Some(neutral) => -probabilities[neutral],
+            None => probabilities.iter().copied().fold(0.0, f32::max),
+        };
+        Ok(Seen { id: face.id, probabilities, bounds: face.bounds, strength })
+    }
+
+    /// Puts bins together when there are too many of them.
+    fn keep_small(&mut self) -> Result<(), String> {
+        let tracks: usize = self.clips.iter().map(|c| c.tracks.len()).sum();
+        if tracks > MAX_TRACKS {
+            return Err(format!("more than {MAX_TRACKS} people; do ids change from frame to frame?"));
+        }
+        let cells: usize = self.clips.iter().map(|c| c.cells).sum();
+        let bins = self.clips.iter().map(|c| c.observed.len()).max().unwrap_or_default();
+        if (cells > MAX_CELLS && cells > 2 * tracks) || bins > MAX_BINS {
+            let wider = self.width.wider();
+            if let Some((wider, factor)) = wider.and_then(|w| Some((w, self.width.per(w)?))) {
+                self.clips.iter_mut().for_each(|clip| clip.widen(factor));
+                self.width = wider;
+            }
+        }
+        Ok(())
+    }
+
+    /// Something about the records that the reader of the page should know.
+    pub fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    /// The report of all that was added.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] where no clip has more than one frame or no face was seen at all; [`Error::Argument`] for a bin
+    /// that does not fit the length of the clips.
+    pub fn finish(mut self) -> Result<Report, Error> {
+        for clip in &mut self.clips {
+            clip.end(self.width, &self.events, self.settings.window);
+        }
+        if self.clips.is_empty() {
+            return Err(Error::Empty("there are no records".to_owned()));
+        }
+        let still = self.clips.iter().filter(|c| c.frames < 2).count();
+        if still == self.clips.len() {
+            return Err(Error::Empty(
+                "no source has more than one frame; the report is about videos, not pictures".to_owned(),
+            ));
+        }
+        if still > 0 {
+            let note =
+                format!("Left out: {still} of {} sources, which have one frame only.", self.clips.len());
+            self.notes.push(note);
+            self.clips.retain(|c| c.frames >= 2);
+        }
+        let Some(measures) = self.measures else {
+            return Err(Error::Empty("no face was seen in any frame".to_owned()));
+        };
+        Report::new(self.settings, self.events, self.clips, measures, self.width, self.notes)
+    }
+}

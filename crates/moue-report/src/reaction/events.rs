@@ -1,0 +1,167 @@
+//! What happened when: events from a CSV.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::Error;
+
+/// Something that happened, for instance a scene or the name of a product.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Seconds from the beginning of the clip; 0 or more.
+    pub time: f64,
+    /// What it is called.
+    pub name: String,
+}
+
+const MAX_BYTES: u64 = 1 << 20;
+const MAX_EVENTS: usize = 1000;
+
+/// Reads events from a CSV with the fields time and name, sorted by time. Times are seconds (`83.5`) or `m:ss` and
+/// `h:mm:ss` (`1:23.5`); a first line that says `time,name` is a header. Fields may be separated by commas, semicolons
+/// or tabs; a name that holds the separator stands in double quotes.
+///
+/// # Errors
+/// [`Error::Io`], and [`Error::Line`] for a line that is no event. At most 1 MiB and 1000 events are read.
+pub fn read_events(path: &Path) -> Result<Vec<Event>, Error> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::line(
+            &name,
+            1,
+            "the file is larger than 1 MiB; expected a short list of time,name",
+        ));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|&&b| b == b'\n').count() as u64;
+        Error::line(&name, line, "no UTF-8 text; save the list as CSV in UTF-8")
+    })?;
+    parse(&text, &name)
+}
+
+fn parse(text: &str, file: &str) -> Result<Vec<Event>, Error> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut events = Vec::new();
+    let mut first = true;
+    for (i, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let is_header = std::mem::take(&mut first) && line.to_ascii_lowercase().starts_with("time");
+        if is_header {
+            continue;
+        }
+        events.push(event(line).map_err(|reason| Error::line(file, i as u64 + 1, reason))?);
+        if events.len() > MAX_EVENTS {
+            return Err(Error::line(file, i as u64 + 1, format!("more than {MAX_EVENTS} events")));
+        }
+    }
+    events.sort_by(|a: &Event, b| a.time.total_cmp(&b.time));
+    Ok(events)
+}
+
+fn event(line: &str) -> Result<Event, String> {
+    let Some((time, rest)) = line.split_once([',', ';', '\t']) else {
+        return Err(format!("{line:?} has one field; expected time,name as in 83.5,Logo"));
+    };
+    let separator = line[time.len()..].chars().next().unwrap_or(',');
+    let unquoted = time.trim().trim_matches('"');
+    let time = seconds(unquoted)
+        .ok_or_else(|| format!("time {unquoted:?} is neither seconds (83.5) nor m:ss or h:mm:ss (1:23.5)"))?;
+    let name = name(rest.trim(), separator)?;
+    Ok(Event { time, name })
+}
+
+fn name(field: &str, separator: char) -> Result<String, String> {
+    let name = match field.strip_prefix('"') {
+        Some(quoted) => {
+            let inner = quoted.strip_suffix('"').ok_or("the name opens a quote that does not close")?;
+            let plain = inner.replace("\"\"", "\u{0}");
+            if plain.contains('"') {
+                return Err("a quote inside a quoted name is written twice (\"\")".to_owned());
+            }
+            plain.replace('\u{0}', "\"")
+        }
+        None if field.contains(separator) => {
+            return Err(format!(
+                "more than two fields; put a name that holds {separator:?} in double quotes"
+            ));
+        }
+        None => field.to_owned(),
+    };
+    if name.trim().is_empty() { Err("the name is empty".to_owned()) } else { Ok(name.trim().to_owned()) }
+}
+
+/// `83.5`, `1:23.5` or `0:01:23.5` in seconds.
+fn seconds(text: &str) -> Option<f64> {
+    let mut parts = text.rsplit(':');
+    let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let last = parts.next().filter(|p| plain(p))?;
+    let mut total: f64 = last.parse().ok()?;
+    let mut unit = 1.0;
+    let mut above_is_below_60 = total < 60.0;
+    for part in parts {
+        unit *= 60.0;
+        let value: u32 = part.parse().ok().filter(|_| part.bytes().all(|b| b.is_ascii_digit()))?;
+        if !above_is_below_60 || unit > 3600.0 {
+            return None;
+        }
+        above_is_below_60 = value < 60;
+        total += f64::from(value) * unit;
+    }
+    (total <= super::collector::MAX_TIME).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_seconds_or_clock_times() {
+        for (text, expected) in [
+            ("0", 0.0),
+            ("83.5", 83.5),
+            ("1:23.5", 83.5),
+            ("0:01:23", 83.0),
+            ("2:00:00", 7200.0),
+            ("90:00", 5400.0),
+        ] {
+            assert_eq!(seconds(text), Some(expected), "{text}");
+        }
+        for text in ["", "-1", "1:60", "1:60:00", "1:2:3:4", "1.5:00", "a", "nan", "inf", "1e3", "+5", "1::2"]
+        {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn events_are_read_with_header_quotes_and_other_separators_and_sorted() {
+        let text = "\u{feff}time,name\r\n1:00,Logo\r\n\r\n5,\"Dog, \"\"Rex\"\"\"\r\n";
+        let events = parse(text, "e.csv").unwrap();
+        let of = |time, name: &str| Event { time, name: name.to_owned() };
+        assert_eq!(events, [of(5.0, "Dog, \"Rex\""), of(60.0, "Logo")]);
+        assert_eq!(parse("5;Dog, Rex\n", "e.csv").unwrap(), [of(5.0, "Dog, Rex")]);
+        assert_eq!(parse("5\tDog\n", "e.csv").unwrap(), [of(5.0, "Dog")]);
+        assert_eq!(parse("", "e.csv").unwrap(), []);
+    }
+
+    #[test]
+    fn a_wrong_line_is_named() {
+        for (text, words) in [
+            ("time,name\n5,a\nsoon,b\n", "e.csv:3: time \"soon\""),
+            ("5\n", "e.csv:1: \"5\" has one field"),
+            ("5,a,b\n", "e.csv:1: more than two fields"),
+            ("5,\n", "e.csv:1: the name is empty"),
+            ("5,\"a\n", "e.csv:1: the name opens a quote"),
+            ("5,\"a\"b\"\n", "e.csv:1: a quote inside"),
+        ] {
+            let error = parse(text, "e.csv").unwrap_err().to_string();
+            assert!(error.starts_with(words), "{error}");
+        }
+    }
+}

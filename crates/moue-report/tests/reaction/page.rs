@@ -1,0 +1,120 @@
+//! The page as a browser and a curious reader see it.
+
+use moue_report::reaction::{Collector, Event, Illustrations, Report, Settings};
+
+use crate::support::{clip, files, written};
+
+const NASTY: &str = "<script>alert(1)</script>\"'&</title>";
+
+fn nasty_files() -> std::collections::HashMap<String, String> {
+    let mut collector = Collector::new(
+        Settings { title: NASTY.to_owned(), ..Settings::default() },
+        vec![Event { time: 3.0, name: NASTY.to_owned() }],
+    )
+    .unwrap();
+    for (i, group) in [Some(NASTY), Some("second"), None].into_iter().enumerate() {
+        let source = format!("dir{i}\\{NASTY}");
+        let stream = collector.stream(NASTY, group);
+        for record in clip(&source, i as u64, 3, 20.0) {
+            collector.add(stream, &record).unwrap();
+        }
+    }
+    collector.note(NASTY);
+    files(&collector.finish().unwrap(), &Illustrations::default())
+}
+
+#[test]
+fn nothing_from_files_is_markup() {
+    let page = &nasty_files()["report.html"];
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert!(!page.contains("<script>alert") && !page.contains("\"'&</title>"));
+    // The scripts of the page: data, which is not run, and ours at the end.
+    let scripts: Vec<&str> = page.split("<script").skip(1).map(|s| s.split('>').next().unwrap()).collect();
+    let (last, data) = scripts.split_last().unwrap();
+    assert!(last.is_empty() && data.iter().all(|s| s.starts_with(" type=\"application/json\"")));
+    assert_eq!(page.matches("<script").count(), page.matches("</script>").count());
+}
+
+#[test]
+fn the_page_refers_to_nothing_outside_itself() {
+    let page = &nasty_files()["report.html"];
+    for attribute in ["src=\"", "href=\"", "action=\"", "srcset=\"", "poster=\"", "data=\""] {
+        for value in page.split(attribute).skip(1).map(|s| s.split('"').next().unwrap()) {
+            let inside = value.starts_with('#') || value.starts_with("data:");
+            assert!(inside, "{attribute}{value}");
+        }
+    }
+    for word in [
+        "@import",
+        "url(http",
+        "url(//",
+        "@font-face",
+        "<link",
+        "<iframe",
+        "fetch(",
+        "XMLHttp",
+        "http://",
+        "https://",
+    ] {
+        // The namespace of SVG is a name, not an address that is visited.
+        let text = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(!text.contains(word), "{word}");
+    }
+    assert!(page.contains("default-src 'none'") && page.contains("script-src 'sha256-"));
+}
+
+#[test]
+fn every_chart_has_words_and_ids_are_unique() {
+    let page = &nasty_files()["report.html"];
+    for svg in page.split("<svg").skip(1).map(|s| s.split('>').next().unwrap()) {
+        let described =
+            svg.contains("role=\"img\"") && (svg.contains("aria-labelledby") || svg.contains("aria-label="));
+        assert!(described || svg.contains("aria-hidden=\"true\""), "{svg}");
+    }
+    let mut ids: Vec<&str> = page.split(" id=\"").skip(1).map(|s| s.split('"').next().unwrap()).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+    for used in page.split("aria-labelledby=\"").skip(1).map(|s| s.split('"').next().unwrap()) {
+        assert!(used.split(' ').all(|id| ids.binary_search(&id).is_ok()), "{used}");
+    }
+    assert!(!page.split(|c: char| !c.is_alphanumeric()).any(|word| ["NaN", "inf"].contains(&word)));
+    assert!(page.contains("is derived, not measured") && page.contains("What this cannot know"));
+}
+
+#[test]
+fn tables_in_the_page_are_the_files_beside_it() {
+    use base64::Engine as _;
+    let files = nasty_files();
+    let page = &files["report.html"];
+    for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".csv")) {
+        let start = "href=\"data:text/csv;charset=utf-8;base64,";
+        let link = page.split(start).skip(1).find(|l| l.contains(&format!("download=\"{name}\""))).unwrap();
+        let bytes =
+            base64::engine::general_purpose::STANDARD.decode(link.split('"').next().unwrap()).unwrap();
+        assert_eq!(&String::from_utf8(bytes).unwrap(), text, "{name}");
+    }
+}
+
+#[test]
+fn faces_are_in_the_page_only_when_they_are_given() {
+    let records = || clip("a.mp4", 3, 3, 40.0);
+    let page = |files: std::collections::HashMap<String, String>| files["report.html"].clone();
+    assert!(!page(written(records(), Settings::default(), Vec::new())).contains("<img"));
+    let report = Report::from_records(records(), Settings::default(), Vec::new()).unwrap();
+    assert!(!report.groups()[0].moments().is_empty());
+    let mut pictures = Illustrations::default();
+    assert!(pictures.add(0, 0, b"<svg onload=alert(1)>".to_vec()).is_err());
+    assert!(pictures.add(0, 0, [&[0xff, 0xd8, 0xff][..], &[0; 300 << 10]].concat()).is_err());
+    pictures.add(0, 0, b"\xff\xd8\xff\xe0picture".to_vec()).unwrap();
+    let page = page(files(&report, &pictures));
+    assert_eq!(page.matches("<img src=\"data:image/jpeg;base64,/9j/4HBpY3R1cmU=\"").count(), 1);
+    assert_eq!(page.matches("<img").count(), 1);
+}
+
+#[test]
+fn the_page_is_the_same_each_time() {
+    let page = || written(clip("a.mp4", 5, 4, 12.0), Settings::default(), Vec::new())["report.html"].clone();
+    assert_eq!(page(), page());
+}
