@@ -39,11 +39,15 @@ const LEAST_OVERLAP_UNSURE: f32 = 0.4;
 /// A new track overlapping one that is seen by more than this would be the same face twice.
 const SAME_FACE: f32 = 0.4;
 
-/// Score from which one sight suffices to call something a face; less sure ones must be seen a second time.
+/// Share of the score above [`TrackOptions::sure`] that the sights of something must add up to before it is called a face: one
+/// very sure sight suffices, letters on a wall that look like a face now and then do not.
 const CERTAIN: f32 = 0.75;
 
-/// Seconds within which the second sight must come.
+/// Seconds after which something that is not yet called a face must be seen again.
 const CONFIRMED_WITHIN: f64 = 0.25;
+
+/// Seconds in which the evidence of earlier sights falls to a third.
+const EVIDENCE_LASTS: f64 = 0.5;
 
 /// One face followed through the frames.
 #[derive(Clone, Debug)]
@@ -51,7 +55,10 @@ struct Track {
     /// Given when it is certain to be a face, so that ids have no gaps.
     id: Option<u64>,
     motion: Motion,
+    /// Seconds at which it was last seen.
     seen: f64,
+    /// Sum of what scores were above those of mere candidates.
+    evidence: f32,
 }
 
 /// Follows faces from frame to frame.
@@ -72,7 +79,6 @@ impl Tracker {
     /// Takes the detections of the frame at `time` seconds, not before that of the last one; gives for each the id of its
     /// track, or `None` where it is not known to be a face (yet). No id comes twice.
     pub fn update(&mut self, time: f64, found: &[Detection]) -> Vec<Option<u64>> {
-        let first = self.time.is_none();
         self.move_on(time);
         let mut owner: Vec<Option<usize>> = vec![None; found.len()];
         let mut free: Vec<usize> = (0..self.tracks.len()).collect();
@@ -96,14 +102,19 @@ impl Tracker {
         for (face, owner) in found.iter().zip(&owner) {
             if let Some(track) = owner.and_then(|index| self.tracks.get_mut(index)) {
                 track.motion.correct(face);
+                let faded = (-(time - track.seen) / EVIDENCE_LASTS).exp() as f32;
+                track.evidence = track.evidence * faded + face.score - self.options.sure;
                 track.seen = time;
-                if track.id.is_none() {
-                    track.id = Some(self.next_id);
-                    self.next_id += 1;
-                }
             }
         }
-        self.begin(time, first, found, &mut owner);
+        self.begin(time, found, &mut owner);
+        let enough = CERTAIN * (1.0 - self.options.sure);
+        for track in &mut self.tracks {
+            if track.id.is_none() && track.evidence >= enough {
+                track.id = Some(self.next_id);
+                self.next_id += 1;
+            }
+        }
         let ids = owner.iter().map(|owner| owner.and_then(|index| self.tracks.get(index)?.id)).collect();
         self.forget(time);
         ids
@@ -137,7 +148,12 @@ impl Tracker {
                     track.motion.correct(face);
                     track.seen = time;
                 }
-                None => self.tracks.push(Track { id: Some(*id), motion: Motion::new(face), seen: time }),
+                None => self.tracks.push(Track {
+                    id: Some(*id),
+                    motion: Motion::new(face),
+                    seen: time,
+                    evidence: 0.0,
+                }),
             }
         }
         self.forget(time);
@@ -187,7 +203,7 @@ impl Tracker {
     }
 
     /// Sure detections without a track get a new one.
-    fn begin(&mut self, time: f64, first: bool, found: &[Detection], owner: &mut [Option<usize>]) {
+    fn begin(&mut self, time: f64, found: &[Detection], owner: &mut [Option<usize>]) {
         for (index, face) in found.iter().enumerate() {
             if owner[index].is_some() || face.score < self.options.sure {
                 continue;
@@ -199,12 +215,9 @@ impl Tracker {
             if twice {
                 continue;
             }
-            // Nothing could have been seen before the first frame.
-            let certain = first || face.score >= CERTAIN;
-            let id = certain.then_some(self.next_id);
-            self.next_id += u64::from(certain);
             owner[index] = Some(self.tracks.len());
-            self.tracks.push(Track { id, motion: Motion::new(face), seen: time });
+            let evidence = face.score - self.options.sure;
+            self.tracks.push(Track { id: None, motion: Motion::new(face), seen: time, evidence });
         }
     }
 }
@@ -287,9 +300,16 @@ mod tests {
         assert_eq!(tracker.update(0.0, &[face(10.0, 10.0, 50.0, 0.3)]), [None]);
         assert_eq!(tracker.update(0.04, &[face(10.0, 10.0, 50.0, 0.9)]), [Some(0)]);
         assert_eq!(tracker.update(0.08, &[face(12.0, 10.0, 50.0, 0.3)]), [Some(0)]);
-        // Half sure once, elsewhere: not yet a face; twice: one.
-        assert_eq!(tracker.update(0.12, &[face(300.0, 10.0, 50.0, 0.6)]), [None]);
-        assert_eq!(tracker.update(0.16, &[face(300.0, 10.0, 50.0, 0.6)]), [Some(1)]);
+        // Half sure, elsewhere: not yet a face; again and again: one.
+        let ids: Vec<_> = (3..8)
+            .map(|frame| tracker.update(f64::from(frame) * 0.04, &[face(300.0, 10.0, 50.0, 0.65)])[0])
+            .collect();
+        assert_eq!(ids, [None, None, Some(1), Some(1), Some(1)]);
+        // Now and then is never enough.
+        for frame in 0..20 {
+            let time = 10.0 + f64::from(frame) * 0.24;
+            assert_eq!(tracker.update(time, &[face(300.0, 10.0, 50.0, 0.65)]), [None], "{frame}");
+        }
     }
 
     #[test]

@@ -120,9 +120,6 @@ pub fn run(args: Args) -> Result {
         }
         interrupt::check()?;
     }
-    if let Some(csv) = job.csv {
-        csv.finish()?;
-    }
     Ok(job.outcome)
 }
 

@@ -46,6 +46,8 @@ enum Part {
 /// All files of one video.
 pub struct Recording {
     parts: Vec<(PathBuf, Part)>,
+    /// The file that an earlier run began, which has what that run recorded.
+    continued: Option<PathBuf>,
 }
 
 impl Recording {
@@ -53,19 +55,24 @@ impl Recording {
     /// made anew under temporary names until [`ready`](Self::ready) is called.
     pub fn begin(paths: &[PathBuf], subject: Subject<'_>, resumed: Option<Journal>) -> Result<Self> {
         let (mut parts, mut journal) = (Vec::new(), resumed);
+        let continued = journal.as_ref().map(|journal| journal.path().to_owned());
         let again = journal.as_ref().is_some_and(|journal| journal.frames() > 0);
         for path in paths {
             let begin = || -> std::io::Result<Part> {
                 Ok(match Kind::of(path) {
-                    Some(Kind::Csv) => Part::Csv(CsvWriter::new(TextFile::create(path)?, subject.labels)?),
-                    Some(Kind::WebVtt) => {
-                        Part::Subtitles(SubtitleWriter::new(TextFile::create(path)?, SubtitleFormat::WebVtt)?)
+                    Some(Kind::Csv) => {
+                        Part::Csv(CsvWriter::new(TextFile::create(path, again)?, subject.labels)?)
                     }
-                    Some(Kind::SubRip) => {
-                        Part::Subtitles(SubtitleWriter::new(TextFile::create(path)?, SubtitleFormat::SubRip)?)
-                    }
+                    Some(Kind::WebVtt) => Part::Subtitles(SubtitleWriter::new(
+                        TextFile::create(path, again)?,
+                        SubtitleFormat::WebVtt,
+                    )?),
+                    Some(Kind::SubRip) => Part::Subtitles(SubtitleWriter::new(
+                        TextFile::create(path, again)?,
+                        SubtitleFormat::SubRip,
+                    )?),
                     Some(Kind::Elan) => Part::Document(Box::new(Document::new(path, subject.file))),
-                    _ => Part::Lines(TextFile::create(path)?),
+                    _ => Part::Lines(TextFile::create(path, again)?),
                 })
             };
             let part = match (Kind::of(path), journal.take_if(|journal| journal.path() == path)) {
@@ -75,7 +82,7 @@ impl Recording {
             };
             parts.push((path.clone(), part));
         }
-        Ok(Self { parts })
+        Ok(Self { parts, continued })
     }
 
     /// Whether pictures are needed.
@@ -110,14 +117,14 @@ impl Recording {
     fn put(&mut self, record: &Record, mut picture: Option<&mut Picture>, again: bool) -> Result<()> {
         for (path, part) in &mut self.parts {
             match part {
-                Part::Lines(file) if !again || !file.is_published() => {
+                Part::Lines(_) if again && self.continued.as_ref() == Some(path) => {}
+                Part::Lines(file) => {
                     // One write, so that a line is there or not.
                     let mut line = Vec::with_capacity(1024);
                     write_json_line(&mut line, record)
                         .and_then(|()| std::io::Write::write_all(file, &line))
                         .map_err(|error| in_file(path, &error))?;
                 }
-                Part::Lines(_) => {}
                 Part::Csv(writer) => writer.write(record).map_err(|error| in_file(path, &error))?,
                 Part::Subtitles(writer) => writer.write(record).map_err(|error| in_file(path, &error))?,
                 Part::Document(document) => document.add(record, again)?,

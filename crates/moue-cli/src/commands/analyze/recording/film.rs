@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use moue::Record;
 use moue_media::{Picture, VideoWriter};
-use tempfile::TempPath;
 
 use super::Subject;
+use super::text_file::part;
 use crate::failure::{Failure, Result};
 
 pub struct Film {
     writer: VideoWriter,
-    /// Where it lies until it is complete, if the file of an earlier run is to be kept until then.
-    temporary: Option<(TempPath, PathBuf)>,
+    /// Where it lies until it is complete, if the file of an earlier run is to be kept until then, and its name afterwards.
+    part: Option<(PathBuf, PathBuf)>,
 }
 
 impl Film {
@@ -21,22 +21,9 @@ impl Film {
         if subject.file.is_some_and(|file| same_file(file, path)) {
             return Err(Failure::usage(format!("{}: the video would overwrite itself", path.display())));
         }
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let suffix = format!(".{}", path.extension().unwrap_or_default().display());
-        let temporary = match beside {
-            true => Some(
-                tempfile::Builder::new()
-                    .prefix(".moue-")
-                    .suffix(&suffix)
-                    .tempfile_in(folder)
-                    .map_err(|error| super::in_file(path, &error))?
-                    .into_temp_path(),
-            ),
-            false => None,
-        };
-        let target = temporary.as_deref().unwrap_or(path);
-        let writer = VideoWriter::create(target, subject.size, subject.file)?;
-        Ok(Self { writer, temporary: temporary.map(|temporary| (temporary, path.to_owned())) })
+        let part = beside.then(|| part(path));
+        let writer = VideoWriter::create(part.as_deref().unwrap_or(path), subject.size, subject.file)?;
+        Ok(Self { writer, part: part.map(|part| (part, path.to_owned())) })
     }
 
     /// Draws on the picture and adds it.
@@ -47,8 +34,8 @@ impl Film {
 
     pub fn finish(self) -> Result<()> {
         self.writer.finish()?;
-        if let Some((temporary, path)) = self.temporary {
-            temporary.persist(&path).map_err(|error| super::in_file(&path, &error.error))?;
+        if let Some((part, path)) = self.part {
+            std::fs::rename(part, &path).map_err(|error| super::in_file(&path, &error))?;
         }
         Ok(())
     }

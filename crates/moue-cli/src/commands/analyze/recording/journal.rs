@@ -84,7 +84,7 @@ impl Journal {
     /// The file, to go on with; what is no whole record is cut off.
     pub fn into_file(self) -> Result<TextFile> {
         match self.frames {
-            0 => TextFile::create(&self.path),
+            0 => TextFile::create(&self.path, false),
             _ => TextFile::continued(&self.path, self.length),
         }
         .map_err(|error| in_file(&self.path, &error))

@@ -1,32 +1,27 @@
 //! A file that is added to in whole pieces.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-use tempfile::TempPath;
 
 /// Every write is on its way to the disk when it returns, whole or not at all.
 #[derive(Debug)]
 pub struct TextFile {
     file: File,
     path: PathBuf,
-    /// Until it is published.
-    temporary: Option<TempPath>,
+    /// Where it lies until it is published.
+    part: Option<PathBuf>,
     length: u64,
 }
 
 impl TextFile {
-    /// A new file under a temporary name beside `path`.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".moue-").suffix(".part");
-        // Temporary files are private; a result has the permissions that the user's mask leaves.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let (file, temporary) = builder.tempfile_in(folder)?.into_parts();
-        Ok(Self { file, path: path.to_owned(), temporary: Some(temporary), length: 0 })
+    /// A new file in place of one that there may be; with `beside`, under another name until it is
+    /// [published](Self::publish), so that the old one is there until then.
+    pub fn create(path: &Path, beside: bool) -> io::Result<Self> {
+        let part = beside.then(|| part(path));
+        let file = File::create(part.as_deref().unwrap_or(path))?;
+        Ok(Self { file, path: path.to_owned(), part, length: 0 })
     }
 
     /// An existing file, continued after `length` bytes; what follows is cut off.
@@ -34,21 +29,24 @@ impl TextFile {
         let mut file = File::options().read(true).write(true).open(path)?;
         file.set_len(length)?;
         io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
-        Ok(Self { file, path: path.to_owned(), temporary: None, length })
+        Ok(Self { file, path: path.to_owned(), part: None, length })
     }
 
     /// Gives the file its name, in place of one that had it.
     pub fn publish(&mut self) -> io::Result<()> {
-        match self.temporary.take() {
-            Some(temporary) => temporary.persist(&self.path).map_err(|error| error.error),
+        match self.part.take() {
+            Some(part) => std::fs::rename(part, &self.path),
             None => Ok(()),
         }
     }
+}
 
-    /// Whether the file has its name.
-    pub fn is_published(&self) -> bool {
-        self.temporary.is_none()
-    }
+/// The name of a file that is not yet as long as the one it will replace. It is the same in every run, so that runs that
+/// are killed leave no more than one.
+pub fn part(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".part-");
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
 }
 
 impl Write for TextFile {
