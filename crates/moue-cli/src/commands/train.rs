@@ -33,7 +33,7 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     data: DataSource,
-    /// How to train: a TOML file, or one that comes with moue: seed, quick, default [default: seed]
+    /// How to train: a TOML file, or one that comes with moue: seed, quick, default, ferplus [default: seed]
     #[arg(long, value_name = "FILE|NAME")]
     recipe: Option<PathBuf>,
     /// Where the best model goes

@@ -12,10 +12,11 @@ use crate::failure::{Failure, Result};
 use crate::options::Classes;
 
 /// Recipes inside the program, by name.
-const KNOWN: [(&str, &str); 3] = [
+const KNOWN: [(&str, &str); 4] = [
     ("seed", include_str!("../../../../../recipes/seed.toml")),
     ("quick", include_str!("../../../../../recipes/quick.toml")),
     ("default", include_str!("../../../../../recipes/default.toml")),
+    ("ferplus", include_str!("../../../../../recipes/ferplus.toml")),
 ];
 
 /// Flags that change single values of the recipe.
