@@ -13,6 +13,8 @@ use crate::failure::{self, Result};
 #[command(after_help = "\
 Examples:
   moue analyze party.jpg                    faces and emotions, and party.moue.jpg with boxes
+  moue analyze clip.mp4 --json              every frame of a video
+  moue live                                 the first camera, in a window
   moue data check fer2013.csv.bz2           what is in the data, and what is wrong with it
   moue train fer2013.csv --out mine.safetensors
   moue eval fer2013.csv --model mine.safetensors --report out/
@@ -26,6 +28,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(commands::analyze::Args),
+    Live(commands::live::Args),
     Report(commands::report::Args),
     Train(commands::train::Args),
     Eval(commands::eval::Args),
@@ -47,6 +50,7 @@ pub fn run() -> ExitCode {
 fn dispatch(command: Command) -> Result {
     match command {
         Command::Analyze(args) => commands::analyze::run(args),
+        Command::Live(args) => commands::live::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Eval(args) => commands::eval::run(args),

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod data;
 pub mod detector;
 pub mod eval;
+pub mod live;
 pub mod model;
 pub mod report;
 pub mod sample;

@@ -20,6 +20,8 @@ pub enum Outcome {
 pub enum Failure {
     /// Arguments that no run could satisfy: exit status 2.
     Usage(String),
+    /// Ctrl-C, or the request to end: what was done until then stands, exit status 130 as shells expect it.
+    Interrupted,
     /// Anything else: exit status 1.
     Failed(Box<dyn Error>),
 }
@@ -53,6 +55,10 @@ pub fn exit_code(result: Result) -> ExitCode {
         Err(Failure::Failed(error)) => {
             console::say(format_args!("moue: {}", describe(&*error)));
             ExitCode::from(1)
+        }
+        Err(Failure::Interrupted) => {
+            console::say("moue: interrupted");
+            ExitCode::from(130)
         }
         Err(Failure::Usage(reason)) => {
             console::say(format_args!("moue: {reason}\n\nFor more information, try '--help'."));

@@ -66,4 +66,14 @@ pub trait Detector: Send {
     /// # Errors
     /// Where the picture is larger than the detector can take.
     fn detect(&mut self, picture: &Picture) -> Result<Vec<Detection>, Error>;
+
+    /// The faces near to the places where some are expected, as in the frame of a video that follows another. A detector
+    /// that cannot look in parts looks everywhere.
+    ///
+    /// # Errors
+    /// As [`detect`](Self::detect).
+    fn detect_near(&mut self, picture: &Picture, expected: &[Detection]) -> Result<Vec<Detection>, Error> {
+        let _ = expected;
+        self.detect(picture)
+    }
 }

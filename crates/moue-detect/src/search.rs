@@ -1,5 +1,7 @@
 //! Where to look for faces, and which of those found to keep: the same for every detector.
 
+mod near;
+
 use moue_media::{Picture, Region};
 
 use crate::cnn::overlap;
@@ -111,11 +113,7 @@ impl Detector for Searcher {
                     face.x += left;
                     face.y += top;
                 }
-                faces.retain(|face| {
-                    let (x, y) =
-                        (face.x + face.width / 2.0 - region.x, face.y + face.height / 2.0 - region.y);
-                    (0.0..region.width).contains(&x) && (0.0..region.height).contains(&y)
-                });
+                faces.retain(|face| centred_in(face, region));
                 faces
             }
         };
@@ -123,6 +121,21 @@ impl Detector for Searcher {
         faces.truncate(self.search.max_faces.unwrap_or(usize::MAX));
         Ok(faces)
     }
+
+    /// Faces turned by more than the detector itself takes are not found, since only upright ones are looked for.
+    fn detect_near(&mut self, picture: &Picture, expected: &[Detection]) -> Result<Vec<Detection>, Error> {
+        let mut faces = near::detect(&mut *self.detector, picture, expected)?;
+        faces.retain(|face| {
+            self.search.wants(face) && self.search.region.is_none_or(|region| centred_in(face, region))
+        });
+        faces.truncate(self.search.max_faces.unwrap_or(usize::MAX));
+        Ok(faces)
+    }
+}
+
+fn centred_in(face: &Detection, region: Region) -> bool {
+    let (x, y) = (face.x + face.width / 2.0 - region.x, face.y + face.height / 2.0 - region.y);
+    (0.0..region.width).contains(&x) && (0.0..region.height).contains(&y)
 }
 
 #[cfg(test)]
@@ -183,6 +196,20 @@ mod tests {
                 assert_eq!(inside, pixel[0] > 128, "{quarters} {x} {y}");
             }
         }
+    }
+
+    #[test]
+    fn faces_are_found_again_near_to_where_they_were() {
+        let mut searcher = Searcher::new(Box::new(Bright), Search::default()).unwrap();
+        let expected = |x: f32, y: f32| Detection { x, y, width: 6.0, height: 12.0, score: 1.0, turn: 0 };
+        // Two expectations of one face give it once, in pixels of the picture.
+        let found = searcher.detect_near(&picture(), &[expected(18.0, 7.0), expected(23.0, 4.0)]).unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        let (face, off) = (found[0], 1.0);
+        assert!((face.x - 21.0).abs() < off && (face.y - 6.0).abs() < off, "{face:?}");
+        assert!((face.width - 6.0).abs() < off && (face.height - 12.0).abs() < off, "{face:?}");
+        assert!(searcher.detect_near(&picture(), &[]).unwrap().is_empty());
+        assert!(searcher.detect_near(&picture(), &[expected(90.0, 7.0)]).unwrap().is_empty());
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod pages;
 mod quantized;
 mod summary;
 mod tensor_file;
+pub mod views;
 mod weights;
 
 pub use error::{Error, Result};
@@ -28,4 +29,5 @@ pub use model::{Calibration, Model, ModelCard, Preprocessing};
 pub use op::{Activation, Op, Padding, Shape};
 pub use quantized::{Quantized, QuantizedKernel, Scaling};
 pub use tensor_file::Precision;
+pub use views::View;
 pub use weights::{Tensor, Weights};

@@ -46,6 +46,22 @@ impl Grey {
     pub fn write(&self, path: &Path) -> Result<(), Error> {
         write(path, self.pixels(), self.width(), self.height(), ExtendedColorType::L8)
     }
+
+    /// The picture as a grey JPEG of a quality from 1 (small) to 100 (fine), in memory.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the quality is out of range, or the size is none that a JPEG can hold.
+    pub fn to_jpeg(&self, quality: u8) -> Result<Vec<u8>, Error> {
+        let (width, height) = (self.width(), self.height());
+        if !(1..=100).contains(&quality) {
+            return Err(Error::Argument(format!("JPEG quality {quality}, expected 1 to 100")));
+        }
+        let mut bytes = Vec::new();
+        JpegEncoder::new_with_quality(&mut bytes, quality)
+            .write_image(self.pixels(), width, height, ExtendedColorType::L8)
+            .map_err(|e| Error::Argument(format!("{width}x{height} pixels make no JPEG: {e}")))?;
+        Ok(bytes)
+    }
 }
 
 fn write(

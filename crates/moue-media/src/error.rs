@@ -50,6 +50,22 @@ pub enum Error {
         /// Its size, and the limit.
         what: String,
     },
+    /// A video, stream or camera that cannot be read or written.
+    #[error("{name}: {what}")]
+    Video {
+        /// The file, address or camera.
+        name: String,
+        /// What is wrong, mostly in the words of ffmpeg.
+        what: String,
+    },
+    /// A program that reads and writes video is not installed.
+    #[error("video needs the program {program}, which was not found: {install}")]
+    MissingProgram {
+        /// Its name.
+        program: &'static str,
+        /// How to get it on this system.
+        install: &'static str,
+    },
     /// A size, region or file name that the caller chose has no meaning.
     #[error("{0}")]
     Argument(String),

@@ -30,6 +30,17 @@ pub fn is_picture_path(path: &Path) -> bool {
         .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
+/// Whether a file is a picture of a format that is read here, by its extension or else by its first bytes.
+pub fn looks_like_picture(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let file = || fs::File::open(path).ok();
+    is_picture_path(path)
+        || file().is_some_and(|file| {
+            std::io::Read::read_to_end(&mut std::io::Read::take(file, 32), &mut start).is_ok()
+                && image::guess_format(&start).is_ok()
+        })
+}
+
 /// Whether the file name has the form `NAME.moue.EXTENSION` that moue gives its annotated pictures.
 pub fn is_own_output(path: &Path) -> bool {
     path.file_stem().is_some_and(|stem| {

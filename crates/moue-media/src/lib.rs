@@ -1,4 +1,4 @@
-//! Pictures in, annotated pictures out.
+//! Pictures and video in, annotated pictures and video out.
 //!
 //! Everything that looks at pixels in moue passes them as a [`Picture`] (colour) or a [`Grey`]
 //! (luma), both plain row-major byte buffers that any other library can take over without a copy.
@@ -8,6 +8,8 @@
 //! - [`Picture::resized`], [`Grey::crop`], [`Grey::crop_resized`]: other sizes and parts;
 //! - [`draw_faces`], [`draw_text`], [`palette`]: what people see on a picture;
 //! - [`Sheet`]: many small pictures on one page;
+//! - [`Video`]: every frame of a file, stream or camera with its time;
+//! - [`VideoWriter`]: frames into a video, with the sound of another;
 //! - [`Picture::write`], [`Grey::write`]: PNG and JPEG files.
 
 mod decode;
@@ -19,12 +21,16 @@ mod picture;
 mod resize;
 mod sheet;
 mod turn;
+mod video;
 
 pub use decode::{Limits, decode_grey, decode_picture, read_grey, read_picture};
 pub use draw::{
     FaceMark, Weight, draw_face, draw_faces, draw_text, fit_text, measure_text, palette, readable_on,
 };
 pub use error::Error;
-pub use find::{Found, find_pictures, is_own_output, is_picture_path};
+pub use find::{Found, find_pictures, is_own_output, is_picture_path, looks_like_picture};
 pub use picture::{Grey, Picture, Region};
 pub use sheet::{Sheet, Tile};
+pub use video::{
+    Camera, RawFormat, Video, VideoFacts, VideoFrame, VideoOptions, VideoSource, VideoWriter, video_facts,
+};

@@ -62,6 +62,11 @@ impl<W: Write> CsvWriter<W> {
         Ok(())
     }
 
+    /// Where the rows go.
+    pub fn sink_mut(&mut self) -> &mut W {
+        &mut self.sink
+    }
+
     /// Gives the sink back after everything was handed to it.
     ///
     /// # Errors
@@ -130,6 +135,7 @@ mod tests {
             confidence: 0.75,
             certain: (id == 1).then_some(false),
             probabilities: [("sad", 0.25), ("happy", 0.75)].into_iter().collect(),
+            raw_probabilities: None,
         };
         let faces = (0..faces as u64).map(face).collect();
         Record { source: source.into(), frame: 0, time: 0.0, width: 640, height: 480, faces }

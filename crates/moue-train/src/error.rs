@@ -54,6 +54,9 @@ pub enum Error {
     /// A file that belongs to the data.
     #[error(transparent)]
     Reading(#[from] moue_data::Error),
+    /// A picture that cannot be changed as asked.
+    #[error(transparent)]
+    Media(#[from] moue_media::Error),
     /// A graph, its weights, a model file or an engine.
     #[error(transparent)]
     Graph(#[from] moue_graph::Error),

@@ -5,6 +5,7 @@
 
 pub mod augment;
 pub mod calibrate;
+mod consistency;
 mod error;
 mod evaluate;
 mod fingerprint;
@@ -21,6 +22,7 @@ mod targets;
 mod tasks;
 mod teaching;
 
+pub use consistency::{Changed, Consistency, consistency};
 pub use error::{Error, Result};
 pub use evaluate::{Evaluation, Mistake, Rows, evaluate};
 pub use fingerprint::Fingerprint;

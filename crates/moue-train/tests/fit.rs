@@ -15,7 +15,7 @@ use std::time::Duration;
 use engine::Linear;
 use moue_data::{Dataset, Usage};
 use moue_graph::engine::{Engine, InferenceOptions, Optimizer};
-use moue_graph::{Model, Precision, Weights};
+use moue_graph::{Model, Precision, View, Weights};
 use moue_train::augment::{Augmentation, Erasing};
 use moue_train::{
     Averaging, Control, Decay, EarlyStopping, Ended, EpochRow, Error, FitOptions, FitOutcome, Freeze, Metric,
@@ -168,7 +168,8 @@ fn a_training_learns_and_leaves_its_files() {
     let rows = Rows { dataset: &dataset, indices: &indices, leaked: &leaks };
     for batch in [1, 5, 16] {
         let evaluation =
-            evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, batch).unwrap();
+            evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, &[View::PLAIN], batch)
+                .unwrap();
         assert_eq!(evaluation.scores.accuracy, best.val_accuracy);
         assert_eq!(evaluation.scores.deduplicated.accuracy, best.val_accuracy_deduplicated);
         assert_eq!(serde_json::to_value(&evaluation.scores).unwrap(), model.card.training["scores"]);
@@ -211,7 +212,9 @@ fn a_second_task_leaves_a_model_of_the_classes() {
         let mut session = Linear::default().inference(&model.graph, &model.weights, &options).unwrap();
         let indices = dataset.indices(Usage::PublicTest);
         let rows = Rows { dataset: &dataset, indices: &indices, leaked: &[] };
-        let again = evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, 8).unwrap();
+        let again =
+            evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, &[View::PLAIN], 8)
+                .unwrap();
         assert_eq!(again.scores.accuracy, best.val_accuracy);
     }
 }
@@ -247,7 +250,10 @@ fn a_taught_network_answers_as_its_teacher() {
         let options = InferenceOptions { max_batch: 8, threads: 1 };
         let mut session = Linear::default().inference(&model.graph, &model.weights, &options).unwrap();
         let rows = Rows { dataset: &dataset, indices: &indices, leaked: &[] };
-        evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, 8).unwrap().scores.accuracy
+        evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, &[View::PLAIN], 8)
+            .unwrap()
+            .scores
+            .accuracy
     };
     // Two of 35 more wrong than the teacher at most.
     assert!(answer(&student) >= answer(&teacher) - 2.0 / 35.0, "{} {}", answer(&student), answer(&teacher));

@@ -20,6 +20,15 @@ pub struct Analyzer {
     min_confidence: Option<f32>,
 }
 
+/// A face in one frame, not yet known whose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighting {
+    /// Where the detector saw it, and how surely.
+    pub place: Detection,
+    /// The probability of every label for this frame alone.
+    pub probabilities: Probabilities,
+}
+
 /// Puts an [`Analyzer`] together; made by [`Analyzer::builder`].
 pub struct AnalyzerBuilder {
     model: Model,
@@ -29,6 +38,7 @@ pub struct AnalyzerBuilder {
     crop_margin: Option<f32>,
     min_face: f32,
     min_confidence: Option<f32>,
+    test_time_augmentation: bool,
 }
 
 impl AnalyzerBuilder {
@@ -70,6 +80,12 @@ impl AnalyzerBuilder {
         self
     }
 
+    /// Looks at each face several times; see [`Classifier::with_test_time_augmentation`]. By default once.
+    pub fn test_time_augmentation(mut self, on: bool) -> Self {
+        self.test_time_augmentation = on;
+        self
+    }
+
     /// The analyzer.
     ///
     /// # Errors
@@ -98,9 +114,13 @@ impl AnalyzerBuilder {
             .thread_name(|i| format!("moue-detect-{i}"))
             .build()
             .map_err(|e| Error::Threads { threads: self.threads, reason: e.to_string() })?;
+        let mut classifier = Classifier::on(&*self.engine, self.model, self.threads)?;
+        if self.test_time_augmentation {
+            classifier = classifier.with_test_time_augmentation();
+        }
         Ok(Analyzer {
             detector: self.detector,
-            classifier: Classifier::on(&*self.engine, self.model, self.threads)?,
+            classifier,
             pool,
             crop_margin,
             min_face: self.min_face,
@@ -120,12 +140,18 @@ impl Analyzer {
             crop_margin: None,
             min_face: 0.0,
             min_confidence: None,
+            test_time_augmentation: false,
         }
     }
 
     /// Labels, preprocessing and origin of the model.
     pub fn card(&self) -> &ModelCard {
         self.classifier.card()
+    }
+
+    /// The confidence from which on a face counts as certain; `None` where none was set.
+    pub fn min_confidence(&self) -> Option<f32> {
+        self.min_confidence
     }
 
     /// The faces of one picture, the largest first; ids count from 0 in this order. Faces of one size
@@ -145,7 +171,7 @@ impl Analyzer {
         sort(&mut found);
         let answers = self.read(picture, &found)?;
         let faces = found.iter().zip(answers).zip(0..);
-        Ok(faces.map(|((d, p), id)| self.face(id, bounds(d), d.score, p)).collect())
+        Ok(faces.map(|((d, p), id)| face(id, bounds(d), d.score, p, self.min_confidence)).collect())
     }
 
     /// [`analyze`](Self::analyze) as the record of a still picture.
@@ -161,6 +187,36 @@ impl Analyzer {
             height: picture.height(),
             faces: self.analyze(picture)?,
         })
+    }
+
+    /// What is seen in one frame of a video, joined to other frames by a [`Follower`](crate::Follower). With `expected`, faces
+    /// are looked for near to these places only, where the detector can.
+    ///
+    /// # Errors
+    /// As [`analyze`](Self::analyze).
+    pub fn look(
+        &mut self,
+        picture: &Picture,
+        expected: Option<&[Detection]>,
+    ) -> Result<Vec<Sighting>, Error> {
+        let Some(detector) = &mut self.detector else {
+            let faces = self.whole(picture)?.into_iter();
+            return Ok(faces
+                .map(|f| Sighting { place: whole(f.bounds), probabilities: f.probabilities })
+                .collect());
+        };
+        let mut found = self.pool.install(|| match expected {
+            Some(places) => detector.detect_near(picture, places),
+            None => detector.detect(picture),
+        })?;
+        found.retain(|d| d.width.min(d.height) >= self.min_face);
+        sort(&mut found);
+        let answers = self.read(picture, &found)?.into_iter();
+        Ok(found
+            .into_iter()
+            .zip(answers)
+            .map(|(place, probabilities)| Sighting { place, probabilities })
+            .collect())
     }
 
     /// The emotions of faces, in their order. Faces that do not stand upright are read from a turned picture.
@@ -191,14 +247,7 @@ impl Analyzer {
         let all =
             BoundingBox { x: 0.0, y: 0.0, width: picture.width() as f32, height: picture.height() as f32 };
         let answers = self.classifier.classify(picture, &[all.into()])?;
-        Ok(answers.into_iter().map(|p| self.face(0, all, 1.0, p)).collect())
-    }
-
-    fn face(&self, id: u64, bounds: BoundingBox, score: f32, probabilities: Probabilities) -> Face {
-        let (emotion, confidence) =
-            probabilities.ranked().first().map(|&(label, p)| (label.to_owned(), p)).unwrap_or_default();
-        let certain = self.min_confidence.map(|least| confidence >= least);
-        Face { id, bounds, score, emotion, confidence, certain, probabilities }
+        Ok(answers.into_iter().map(|p| face(0, all, 1.0, p, self.min_confidence)).collect())
     }
 }
 
@@ -209,7 +258,26 @@ fn sort(found: &mut [Detection]) {
     });
 }
 
-fn bounds(detection: &Detection) -> BoundingBox {
+pub(crate) fn bounds(detection: &Detection) -> BoundingBox {
     let &Detection { x, y, width, height, .. } = detection;
     BoundingBox { x, y, width, height }
+}
+
+/// A face with its most probable emotion; `least` is the confidence from which on it counts as certain.
+pub(crate) fn face(
+    id: u64,
+    bounds: BoundingBox,
+    score: f32,
+    probabilities: Probabilities,
+    least: Option<f32>,
+) -> Face {
+    let (emotion, confidence) =
+        probabilities.ranked().first().map(|&(label, p)| (label.to_owned(), p)).unwrap_or_default();
+    let certain = least.map(|least| confidence >= least);
+    Face { id, bounds, score, emotion, confidence, certain, probabilities, raw_probabilities: None }
+}
+
+fn whole(bounds: BoundingBox) -> Detection {
+    let BoundingBox { x, y, width, height } = bounds;
+    Detection { x, y, width, height, score: 1.0, turn: 0 }
 }

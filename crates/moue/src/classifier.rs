@@ -2,10 +2,11 @@
 
 use moue_cpu::CpuEngine;
 use moue_graph::engine::{Engine, InferenceOptions, InferenceSession};
-use moue_graph::{Model, ModelCard};
+use moue_graph::views::mean_logits;
+use moue_graph::{Model, ModelCard, View};
 use moue_media::{Picture, Region};
 
-use crate::crop::Source;
+use crate::crop::{Source, seen};
 use crate::{Error, Probabilities};
 
 /// Faces that go through the network together. More would take memory and win nothing.
@@ -15,6 +16,7 @@ const BATCH: usize = 16;
 pub struct Classifier {
     session: Box<dyn InferenceSession>,
     card: ModelCard,
+    views: &'static [View],
     side: u32,
     channels: usize,
     input: Vec<f32>,
@@ -43,7 +45,14 @@ impl Classifier {
         let session = engine.inference(&model.graph, &model.weights, &options)?;
         let input = vec![0.0; BATCH * one];
         let logits = vec![0.0; BATCH * model.card.labels.len()];
-        Ok(Self { session, card: model.card, side, channels, input, logits })
+        Ok(Self { session, card: model.card, views: &[View::PLAIN], side, channels, input, logits })
+    }
+
+    /// Looks at each face several times, mirrored and slightly moved and enlarged ([`View::TEST_TIME`]), and answers with
+    /// the mean. It takes as many times longer as there are views.
+    pub fn with_test_time_augmentation(mut self) -> Self {
+        self.views = &View::TEST_TIME;
+        self
     }
 
     /// Labels, preprocessing and origin of the model.
@@ -68,23 +77,42 @@ impl Classifier {
         let source = Source::new(picture, &self.card.preprocessing, self.channels);
         let one = self.input.len() / BATCH;
         let classes = self.card.labels.len();
-        for batch in regions.chunks(BATCH) {
-            for (&region, out) in batch.iter().zip(self.input.chunks_exact_mut(one)) {
-                source.fill(region, self.side, &self.card.preprocessing, out)?;
+        let looks: Vec<(Region, View)> =
+            regions.iter().flat_map(|&region| self.views.iter().map(move |&view| (region, view))).collect();
+        let mut rows = Vec::with_capacity(looks.len() * classes);
+        for batch in looks.chunks(BATCH) {
+            for (&(region, view), out) in batch.iter().zip(self.input.chunks_exact_mut(one)) {
+                source.fill(seen(region, view), self.side, &self.card.preprocessing, out)?;
+                if view.mirrored {
+                    mirror(out, self.side as usize, self.channels);
+                }
             }
             let logits = &mut self.logits[..batch.len() * classes];
             self.session.logits(&self.input[..batch.len() * one], batch.len(), logits)?;
-            for row in logits.chunks_exact(classes) {
-                let probabilities = self.card.calibration.probabilities(row);
-                if probabilities.iter().any(|p| !p.is_finite()) {
-                    return Err(Error::Unsuitable(format!(
-                        "its answer {row:?} holds values that are no numbers"
-                    )));
-                }
-                answers.push(self.card.labels.iter().cloned().zip(probabilities).collect());
+            rows.extend_from_slice(logits);
+        }
+        for row in rows.chunks_exact(self.views.len() * classes) {
+            let row = mean_logits(row, classes);
+            let probabilities = self.card.calibration.probabilities(&row);
+            if probabilities.iter().any(|p| !p.is_finite()) {
+                return Err(Error::Unsuitable(format!(
+                    "its answer {row:?} holds values that are no numbers"
+                )));
             }
+            answers.push(self.card.labels.iter().cloned().zip(probabilities).collect());
         }
         Ok(answers)
+    }
+}
+
+/// Reverses every row of pixels.
+fn mirror(picture: &mut [f32], side: usize, channels: usize) {
+    for row in picture.chunks_exact_mut(side * channels) {
+        for left in 0..side / 2 {
+            for channel in 0..channels {
+                row.swap(left * channels + channel, (side - 1 - left) * channels + channel);
+            }
+        }
     }
 }
 

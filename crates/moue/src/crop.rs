@@ -1,6 +1,6 @@
 //! From a face box to the numbers that a network reads.
 
-use moue_graph::Preprocessing;
+use moue_graph::{Preprocessing, View};
 use moue_media::{Grey, Picture, Region};
 
 use crate::Error;
@@ -24,6 +24,23 @@ pub fn square(region: Region, margin: f32) -> Region {
         y: region.y + (region.height - side) / 2.0,
         width: side,
         height: side,
+    }
+}
+
+/// The part of the picture that shows the region moved and enlarged as the view says.
+pub fn seen(region: Region, view: View) -> Region {
+    if view.scale == 1.0 && view.shift == [0.0; 2] {
+        return region;
+    }
+    let Region { x, y, width, height } = region;
+    let [right, down] = view.shift;
+    // What moves right in the crop comes from further left.
+    let start = |from: f32, side: f32, shift: f32| from + side * (0.5 - (0.5 + shift) / view.scale);
+    Region {
+        x: start(x, width, right),
+        y: start(y, height, down),
+        width: width / view.scale,
+        height: height / view.scale,
     }
 }
 
@@ -92,6 +109,20 @@ mod tests {
         near(square(region, 0.0), [2.0, 22.0, 96.0]);
         near(square(region, 0.25), [-22.0, -2.0, 144.0]);
         near(square(region, -0.25), [26.0, 46.0, 48.0]);
+    }
+
+    #[test]
+    fn a_view_moves_and_enlarges_what_is_seen() {
+        let region = Region { x: 10.0, y: 20.0, width: 100.0, height: 50.0 };
+        let parts = |r: Region| [r.x, r.y, r.width, r.height];
+        assert_eq!(parts(seen(region, View { mirrored: true, ..View::PLAIN })), parts(region));
+        let moved = seen(region, View { shift: [0.25, -0.5], ..View::PLAIN });
+        assert_eq!(parts(moved), [-15.0, 45.0, 100.0, 50.0]);
+        let large = seen(region, View { scale: 2.0, ..View::PLAIN });
+        assert_eq!(parts(large), [35.0, 32.5, 50.0, 25.0]);
+        // Shift and size as training has them: the middle goes to the middle plus the shift.
+        let both = seen(region, View { scale: 2.0, shift: [0.25, 0.0], ..View::PLAIN });
+        assert_eq!(both.x + 0.75 * both.width, 60.0);
     }
 
     #[test]

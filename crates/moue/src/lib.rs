@@ -17,6 +17,9 @@
 //! # }
 //! ```
 //!
+//! A video is a [`Follower`] more, which knows who is who and calms the labels; [`analyze_video`] reads one with several
+//! analyzers at a time.
+//!
 //! What was seen is handed on as a [`Record`], whose JSON form is fixed because scripts rely on it.
 
 mod analyzer;
@@ -26,15 +29,23 @@ mod crop;
 mod detector;
 mod embedded;
 mod error;
+mod follow;
 mod record;
+mod smooth;
+mod track;
+mod video;
 
-pub use analyzer::{Analyzer, AnalyzerBuilder};
+pub use analyzer::{Analyzer, AnalyzerBuilder, Sighting};
 pub use annotate::annotate;
 pub use classifier::Classifier;
 pub use detector::face_detector;
 pub use embedded::embedded_model;
 pub use error::Error;
+pub use follow::{FollowOptions, Follower};
 pub use record::{BoundingBox, Face, Probabilities, Record};
+pub use smooth::Smoother;
+pub use track::{TrackOptions, Tracker};
+pub use video::{Seen, VideoAnalysis, analyze_video};
 
 pub use moue_detect::{Detection, Detector};
 pub use moue_graph::{Model, ModelCard};

@@ -20,7 +20,7 @@ pub struct Record {
     pub source: String,
     /// Number of the frame, counted from 0; 0 for a still picture.
     pub frame: u64,
-    /// Seconds from the beginning; 0 for a still picture.
+    /// Seconds as the video counts them, mostly from its beginning; 0 for a still picture.
     pub time: f64,
     /// Pixels a row of the upright picture.
     pub width: u32,
@@ -33,7 +33,8 @@ pub struct Record {
 /// One face.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Face {
-    /// Tells the faces of a picture apart; see [`Analyzer::analyze`](crate::Analyzer::analyze).
+    /// Tells the faces of a picture apart ([`Analyzer::analyze`](crate::Analyzer::analyze)); in a video, the person: the id
+    /// of the track ([`Tracker`](crate::Tracker)).
     pub id: u64,
     /// Where the detector saw it, in pixels of the upright picture.
     #[serde(rename = "box")]
@@ -50,6 +51,9 @@ pub struct Face {
     pub certain: Option<bool>,
     /// The probability of every label of the model.
     pub probabilities: Probabilities,
+    /// What the model gave for this frame alone, where the values above are smoothed over time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_probabilities: Option<Probabilities>,
 }
 
 /// A rectangle in pixels from the upper left corner of the picture, where pixel 0 covers 0 to 1.
@@ -168,6 +172,7 @@ mod tests {
                 confidence: 0.9,
                 certain: None,
                 probabilities: [("surprise", 0.1), ("happy", 0.9)].into_iter().collect(),
+                raw_probabilities: None,
             }],
         }
     }
@@ -189,8 +194,12 @@ mod tests {
 
     #[test]
     fn a_record_is_read_back_with_its_labels_in_order() {
-        let text = serde_json::to_string(&record()).unwrap();
-        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record());
+        let mut smoothed = record();
+        smoothed.faces[0].raw_probabilities = Some([("surprise", 0.3), ("happy", 0.7)].into_iter().collect());
+        for record in [record(), smoothed] {
+            let text = serde_json::to_string(&record).unwrap();
+            assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        }
     }
 
     #[test]

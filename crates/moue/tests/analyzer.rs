@@ -91,6 +91,33 @@ fn without_a_detector_the_whole_picture_is_one_face() {
 }
 
 #[test]
+fn looking_several_times_gives_the_mean_answer() {
+    let picture = picture(80, 60, [0, 0, 40, 30]);
+    let whole = |several| {
+        let builder = Analyzer::builder(quarters()).threads(1).test_time_augmentation(several);
+        builder.build().unwrap().analyze(&picture).unwrap().remove(0)
+    };
+    assert!(whole(false).confidence > 0.999);
+    // Half of the looks are mirrored: the upper right quarter is as white as the left one.
+    let [left, right, lower, _] = LABELS.map(|l| whole(true).probabilities.get(l).unwrap());
+    assert!(
+        (left - right).abs() < 1e-4 && (left - 0.5).abs() < 0.01 && lower < 0.01,
+        "{left} {right} {lower}"
+    );
+    // Faces stay with their answers where looks fill more than a batch.
+    let boxes: Vec<_> = (0..9).map(|i| found(i as f32 * 8.0, 0.0, 8.0, 60.0)).collect();
+    let read = |boxes: &[Detection]| {
+        let builder = Analyzer::builder(quarters()).detector(Fixed(boxes.to_vec())).threads(2);
+        builder.test_time_augmentation(true).build().unwrap().analyze(&picture).unwrap()
+    };
+    for (face, alone) in read(&boxes).iter().zip(&boxes) {
+        let alone = read(std::slice::from_ref(alone));
+        assert_eq!(face.bounds, alone[0].bounds);
+        assert_eq!(face.probabilities, alone[0].probabilities);
+    }
+}
+
+#[test]
 fn faces_are_cut_out_where_they_are_and_the_largest_comes_first() {
     // White covers the upper left quarter of the first box and the lower right one of the second.
     let picture = picture(200, 100, [100, 40, 20, 20]);

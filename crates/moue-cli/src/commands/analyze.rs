@@ -1,8 +1,12 @@
-//! `moue analyze`: faces and emotions of pictures.
+//! `moue analyze`: faces and emotions of pictures and videos.
 
 mod batch;
+mod inputs;
 mod output;
+mod people;
+mod recording;
 mod table;
+mod video;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -11,24 +15,30 @@ use moue::{Analyzer, Limits, Model, Picture, Record};
 use moue_media::find_pictures;
 
 use crate::commands::detector::{Chosen, Flags};
-use crate::console;
 use crate::failure::{Failure, Outcome, Result, describe};
-use crate::options::{Abstain, Json, Numbers, Threads};
+use crate::options::{Abstain, Json, Numbers, TestTime, Threads};
+use crate::{console, interrupt};
+use inputs::Input;
 use output::{CsvFile, Pictures};
+use video::Videos;
 
-/// Find the faces of pictures and read their emotions
+/// Find the faces of pictures and videos and read their emotions
 ///
 /// Prints a table of the faces of each picture, the largest face first, and writes the picture with a frame and the
-/// emotion around each face as NAME.moue.jpg beside it.
+/// emotion around each face as NAME.moue.jpg beside it. Of a video, every frame is looked at, and the people in it are
+/// listed; with --json, a line is printed for every frame.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   moue analyze party.jpg                            a table, and party.moue.jpg
   moue analyze photos/ --out-dir marked/ --json     one JSON object a picture
+  moue analyze clip.mp4 --json                      one JSON object a frame
+  moue analyze clip.mp4 --out clip.jsonl --out clip.vtt --out marked.mp4
   moue analyze crops/ --detector none --no-pictures --csv emotions.csv
   moue analyze party.jpg --min-confidence 0.6       says \"uncertain\" rather than guess")]
 pub struct Args {
-    /// Pictures, and folders in which all pictures are meant
+    /// Pictures, folders in which all pictures are meant, videos, addresses of streams (rtsp://…), or - for a video on
+    /// standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -44,7 +54,10 @@ pub struct Args {
     crop_margin: Option<f32>,
     #[command(flatten)]
     abstain: Abstain,
-    /// Folder for the pictures with frames, made if need be [default: beside each picture]
+    #[command(flatten)]
+    test_time: TestTime,
+    /// Folder for the pictures with frames, made if need be [default: beside each picture]; a video is recorded there in all
+    /// forms of --out, as NAME.moue.jsonl and so on
     #[arg(long, value_name = "DIR", conflicts_with = "no_pictures")]
     out_dir: Option<PathBuf>,
     /// Write no pictures
@@ -57,38 +70,92 @@ pub struct Args {
     threads: Threads,
     #[command(flatten)]
     numbers: Numbers,
+    #[command(flatten)]
+    video: video::VideoFlags,
 }
 
 pub fn run(args: Args) -> Result {
+    let inputs = inputs::sorted(&args.paths);
+    // What is wrong with the flags is told before anything is done.
+    let sources: Vec<_> = inputs.iter().filter_map(Input::video).collect();
+    args.video.check(&sources)?;
     let chosen = args.detector.choose(args.threads.count())?;
     let (model, model_name) = model(args.model.as_deref())?;
-    let found = find_pictures(&args.paths);
+    let labels = model.card.labels.clone();
     let mut outcome = Outcome::Done;
-    for failure in &found.failures {
-        fail(&mut outcome, describe(failure));
-    }
-    if found.pictures.is_empty() {
-        if found.failures.is_empty() {
-            return Err(Failure::message(nothing_to_read(&args.paths, found.own_output.len())));
-        }
+    let found = pictures_of(&args.paths, &inputs, &mut outcome)?;
+    if found.iter().all(Option::is_none) {
         return Ok(outcome);
     }
-    let detector_name = chosen.name().to_owned();
-    let analyzer = analyzer(&args, model, chosen)?;
-    console::say(format_args!("moue: faces by {detector_name}, emotions by {model_name}"));
-    let csv = args.csv.as_deref().map(|path| CsvFile::create(path, &analyzer.card().labels)).transpose()?;
+    console::say(format_args!("moue: faces by {}, emotions by {model_name}", chosen.name()));
+    let mut videos = None;
+    if !sources.is_empty() {
+        let (flags, sure) = args.detector.for_video();
+        let each = |_| analyzer(&args, model.clone(), flags.choose(1)?, 1);
+        let analyzers = (0..args.threads.effective()).map(each).collect::<Result<_>>()?;
+        videos = Some(Videos::new(&args.video, analyzers, sure, args.out_dir.clone())?);
+    }
+    let csv = args.csv.as_deref().map(|path| CsvFile::create(path, &labels)).transpose()?;
     let pictures = match args.no_pictures {
         true => None,
         false => Some(Pictures::new(args.out_dir.clone())?),
     };
+    let analyzer = analyzer(&args, model, chosen, args.threads.count())?;
     let mut job = Job { analyzer, pictures, csv, json: args.json.json, outcome };
-    batch::read_ahead(&found.pictures, args.threads.effective(), &Limits::default(), |path, picture| {
-        job.picture(path, picture)
-    })?;
-    if let Some(csv) = job.csv {
-        csv.finish()?;
+    let stop = interrupt::watch()?;
+    for (input, pictures) in inputs.iter().zip(found) {
+        match (input, &mut videos) {
+            (Input::Video(source), Some(videos)) => match videos.run(source, job.json, &mut job.csv, stop) {
+                Err(Failure::Failed(error)) if !is_stdout(&*error) => {
+                    fail(&mut job.outcome, named(&source.to_string(), describe(&*error)));
+                }
+                ended => ended?,
+            },
+            _ => batch::read_ahead(
+                &pictures.unwrap_or_default(),
+                args.threads.effective(),
+                &Limits::default(),
+                |path, picture| job.picture(path, picture),
+            )?,
+        }
+        interrupt::check()?;
     }
     Ok(job.outcome)
+}
+
+/// The pictures that each input means, `None` where it means none; a video counts as something to look at.
+fn pictures_of(
+    paths: &[PathBuf],
+    inputs: &[Input],
+    outcome: &mut Outcome,
+) -> Result<Vec<Option<Vec<PathBuf>>>> {
+    let (mut all, mut own_output) = (Vec::new(), 0);
+    for input in inputs {
+        let Input::Pictures(paths) = input else {
+            all.push(Some(Vec::new()));
+            continue;
+        };
+        let found = find_pictures(paths);
+        for failure in &found.failures {
+            fail(outcome, describe(failure));
+        }
+        own_output += found.own_output.len();
+        all.push((!found.pictures.is_empty()).then_some(found.pictures));
+    }
+    if all.iter().all(Option::is_none) && *outcome == Outcome::Done {
+        return Err(Failure::message(nothing_to_read(paths, own_output)));
+    }
+    Ok(all)
+}
+
+/// Only stdout hands its bare I/O errors on.
+fn is_stdout(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<std::io::Error>()
+}
+
+/// What went wrong with an input, which is named once.
+fn named(source: &str, what: String) -> String {
+    if what.starts_with(source) { what } else { format!("{source}: {what}") }
 }
 
 fn model(path: Option<&Path>) -> Result<(Model, String)> {
@@ -98,10 +165,11 @@ fn model(path: Option<&Path>) -> Result<(Model, String)> {
     }
 }
 
-fn analyzer(args: &Args, model: Model, chosen: Chosen) -> Result<Analyzer> {
+fn analyzer(args: &Args, model: Model, chosen: Chosen, threads: usize) -> Result<Analyzer> {
     let mut builder = Analyzer::builder(model)
         .engine(args.numbers.engine()?)
-        .threads(args.threads.count())
+        .threads(threads)
+        .test_time_augmentation(args.test_time.tta)
         .min_face(args.detector.min_face.get() as f32);
     if let Chosen::Detector { detector, .. } = chosen {
         builder = builder.detector(detector);

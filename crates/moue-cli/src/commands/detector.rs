@@ -162,6 +162,17 @@ impl Flags {
         Ok(Chosen::Detector { detector: Searcher::new(detector, search).map_err(typed_wrong)?, name })
     }
 
+    /// The flags as they are for video, and the score from which a detection may begin a track: a face that is followed
+    /// already is believed with half the score that a new one needs.
+    pub fn for_video(&self) -> (Self, f32) {
+        let by_network = self.cascade.is_none() && matches!(self.detector, None | Some(Kind::Cnn));
+        if !by_network {
+            // What a cascade finds, it is as sure of as it will be.
+            return (self.clone(), 0.0);
+        }
+        (Self { threshold: self.threshold / 2.0, ..self.clone() }, self.threshold)
+    }
+
     fn scanner(&self, cascade: Cascade) -> Result<Box<dyn Detector>> {
         let side = self.min_face.get();
         let parameters = ScanParameters {

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use moue_data::{Dataset, Usage};
 use moue_graph::Model;
-use moue_graph::engine::{Engine, InferenceOptions};
-use moue_train::{Evaluation, Rows, evaluate, leaked};
+use moue_graph::engine::InferenceOptions;
+use moue_train::{Evaluation, Rows, consistency, evaluate, leaked};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{Abstain, Json, Labelled, Numbers, Threads};
+use crate::options::{Abstain, Classes, DataSource, Json, Numbers, TestTime, Threads};
 use crate::text::counted;
 use report::Report;
 
@@ -27,10 +27,14 @@ Examples:
   moue eval fer2013.csv --model mine.safetensors
   moue eval fer2013.csv --usage PublicTest --model mine.safetensors --report out/
   moue eval fer2013.csv --json | jq .accuracy
+  moue eval fer2013.csv --ferplus fer2013new.csv --labels ferplus --model eight.safetensors
   moue eval fer2013.csv --min-confidence 0.6 --json | jq .abstaining")]
 pub struct Args {
     #[command(flatten)]
-    data: Labelled,
+    data: DataSource,
+    /// Classes that the pictures have
+    #[arg(long, value_name = "SET", value_enum, default_value = "own")]
+    labels: Classes,
     /// Part of the data to measure on: Training, PublicTest or PrivateTest
     #[arg(long, value_name = "PART", default_value_t = Usage::PublicTest)]
     usage: Usage,
@@ -42,6 +46,12 @@ pub struct Args {
     report: Option<PathBuf>,
     #[command(flatten)]
     abstain: Abstain,
+    #[command(flatten)]
+    test_time: TestTime,
+    /// Measure how far the answers depend on what should not matter: pictures mirrored, moved, scaled, turned, reduced,
+    /// compressed, blurred and lit otherwise (19 more looks at each picture)
+    #[arg(long, conflicts_with = "tta")]
+    consistency: bool,
     #[command(flatten)]
     json: Json,
     #[command(flatten)]
@@ -58,7 +68,7 @@ pub fn run(args: Args) -> Result {
         Some(path) => (Model::load(path)?, path.display().to_string()),
         None => (moue::embedded_model()?, "the embedded model".to_owned()),
     };
-    let dataset = args.data.read()?;
+    let dataset = args.data.read(args.labels.into())?;
     let excluded = args.data.excluded(&dataset)?;
     let mut indices = dataset.indices(args.usage);
     let before = indices.len();
@@ -77,14 +87,25 @@ pub fn run(args: Args) -> Result {
         args.usage,
         dataset.source()
     ));
-    let evaluation = answers(&*args.numbers.engine()?, &model, &dataset, &indices, &leaked, args.threads)?;
+    let engine = args.numbers.engine()?;
+    let options = InferenceOptions { max_batch: BATCH, threads: args.threads.count() };
+    let mut session = engine.inference(&model.graph, &model.weights, &options)?;
+    let rows = Rows { dataset: &dataset, indices: &indices, leaked: &leaked };
+    let input = model.graph.input_shape();
+    let evaluation = evaluate(session.as_mut(), input, &model.card, rows, args.test_time.views(), BATCH)?;
+    let consistency = match args.consistency {
+        true => Some(consistency(session.as_mut(), input, &model.card, rows, &evaluation, BATCH)?),
+        false => None,
+    };
     let report = Report {
         scores: &evaluation.scores,
         model: &model_name,
         data: dataset.source(),
         usage: args.usage,
         excluded: before - indices.len(),
+        tta: args.test_time.tta,
         abstaining: args.abstain.min_confidence.map(|p| evaluation.abstaining(p)),
+        consistency,
     };
     if let Some(folder) = &args.report {
         write_folder(folder, &report, &evaluation, &dataset, &leaked)?;
@@ -95,20 +116,6 @@ pub fn run(args: Args) -> Result {
         console::print(report.to_text())?;
     }
     Ok(Outcome::Done)
-}
-
-fn answers(
-    engine: &dyn Engine,
-    model: &Model,
-    dataset: &Dataset,
-    indices: &[usize],
-    leaked: &[bool],
-    threads: Threads,
-) -> Result<Evaluation> {
-    let options = InferenceOptions { max_batch: BATCH, threads: threads.count() };
-    let mut session = engine.inference(&model.graph, &model.weights, &options)?;
-    let rows = Rows { dataset, indices, leaked };
-    Ok(evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, BATCH)?)
 }
 
 fn write_folder(

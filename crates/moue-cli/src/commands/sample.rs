@@ -1,20 +1,21 @@
-//! `moue data sample`: a picture to try moue on that shows nobody.
+//! `moue data sample`: a picture or a clip to try moue on that shows nobody.
 
 mod choose;
+mod film;
 mod mean;
 mod patch;
 mod wall;
 
 use std::path::PathBuf;
 
-use moue_data::Usage;
+use moue_data::{LabelSet, Usage};
 use rayon::prelude::*;
 
 use crate::console;
 use crate::failure::{Outcome, Result};
 use crate::options::DataSource;
 
-/// Draw a picture of mean faces, one for each emotion, to try moue on
+/// Draw a picture of mean faces, one for each emotion, or a clip of people who change their faces, to try moue on
 ///
 /// Each face is the mean over a hundred or more faces of the Training rows, aligned to each other, so that it shows an
 /// emotion and nobody in particular. With the votes of FER+, faces on whose emotion people agreed are taken.
@@ -22,13 +23,13 @@ use crate::options::DataSource;
 pub struct Args {
     #[command(flatten)]
     data: DataSource,
-    /// The picture to write, as .jpg or .png
+    /// The picture to write, as .jpg or .png, or the clip, as .mp4
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
 pub fn run(args: Args) -> Result {
-    let dataset = args.data.read()?;
+    let dataset = args.data.read(LabelSet::Own)?;
     let excluded = args.data.excluded(&dataset)?;
     let mut training = dataset.indices(Usage::Training);
     training.retain(|index| excluded.binary_search(index).is_err());
@@ -42,6 +43,9 @@ pub fn run(args: Args) -> Result {
         console::say(format_args!("{name}: mean over {} faces", mean.faces));
     }
     let portraits: Vec<&patch::Patch> = means.iter().map(|mean| &mean.patch).collect();
-    wall::hang(&portraits).write(&args.out)?;
+    match args.out.extension() {
+        Some(extension) if extension.eq_ignore_ascii_case("mp4") => film::shoot(&portraits, &args.out)?,
+        _ => wall::hang(&portraits).write(&args.out)?,
+    }
     Ok(Outcome::Done)
 }

@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use moue::Record;
 use moue_report::records::CsvWriter;
-use tempfile::NamedTempFile;
 
+use super::recording::TextFile;
 use crate::failure::{Failure, Result};
 
 /// Names of the pictures with frames.
@@ -50,33 +49,23 @@ impl Pictures {
     }
 }
 
-/// The CSV file; it appears when it is complete.
+/// The CSV file; what was seen until then is in it whatever ends the program.
 pub struct CsvFile {
-    writer: CsvWriter<BufWriter<NamedTempFile>>,
+    writer: CsvWriter<TextFile>,
     path: PathBuf,
 }
 
 impl CsvFile {
-    /// Starts the file in its folder under a temporary name.
+    /// Starts the file, in place of one that there may be.
     pub fn create(path: &Path, labels: &[String]) -> Result<Self> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file =
-            tempfile::Builder::new().prefix(".moue-").tempfile_in(folder).map_err(|e| in_file(path, &e))?;
-        let writer = CsvWriter::new(BufWriter::new(file), labels).map_err(|e| in_file(path, &e))?;
+        let file = TextFile::create(path, false).map_err(|e| in_file(path, &e))?;
+        let writer = CsvWriter::new(file, labels).map_err(|e| in_file(path, &e))?;
         Ok(Self { writer, path: path.to_owned() })
     }
 
     /// Adds the rows of one record.
     pub fn write(&mut self, record: &Record) -> Result<()> {
         self.writer.write(record).map_err(|e| in_file(&self.path, &e))
-    }
-
-    /// Gives the file its name.
-    pub fn finish(self) -> Result<()> {
-        let Self { writer, path } = self;
-        let file = writer.finish().and_then(|sink| Ok(sink.into_inner()?)).map_err(|e| in_file(&path, &e))?;
-        file.persist(&path).map_err(|e| in_file(&path, &e.error))?;
-        Ok(())
     }
 }
 

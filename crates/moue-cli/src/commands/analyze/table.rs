@@ -80,6 +80,7 @@ mod tests {
             probabilities: [("sad", rest * 0.25), (emotion, confidence), ("neutral", rest * 0.75)]
                 .into_iter()
                 .collect(),
+            raw_probabilities: None,
         }
     }
 

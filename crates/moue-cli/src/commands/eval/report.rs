@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use moue_data::Usage;
+use moue_train::Consistency;
 use moue_train::metrics::{Abstaining, Scores};
 use serde::Serialize;
 
@@ -22,9 +23,14 @@ pub struct Report<'a> {
     pub usage: Usage,
     /// Pictures of that part that were left out by `--exclude`.
     pub excluded: usize,
+    /// Whether each picture was looked at several times.
+    pub tta: bool,
     /// The answers that `--min-confidence` leaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abstaining: Option<Abstaining>,
+    /// How far the answers depend on what should not matter, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
 }
 
 impl Report<'_> {
@@ -33,7 +39,8 @@ impl Report<'_> {
         let s = self.scores;
         let mut out = String::new();
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "{} on {} of {}", self.model, self.usage, self.data);
+        let looks = if self.tta { ", each picture looked at several times" } else { "" };
+        let _ = writeln!(out, "{} on {} of {}{looks}", self.model, self.usage, self.data);
         let _ = match self.excluded {
             0 => writeln!(out, "{}", counted(s.count, "picture", "pictures")),
             n => writeln!(out, "{}, {} left out", counted(s.count, "picture", "pictures"), grouped(n)),
@@ -67,6 +74,10 @@ impl Report<'_> {
         self.classes(&mut out);
         out.push('\n');
         self.confusion(&mut out);
+        if let Some(consistency) = &self.consistency {
+            out.push('\n');
+            changes(&mut out, consistency);
+        }
         out
     }
 
@@ -110,6 +121,25 @@ impl Report<'_> {
     }
 }
 
+/// The same pictures, seen differently.
+fn changes(out: &mut String, consistency: &Consistency) {
+    let widths = consistency.changes.iter().map(|c| c.description.chars().count());
+    let width = widths.max().unwrap_or_default().max(16);
+    let _ = writeln!(out, "{:<width$}  same answer  distance   accuracy", "seen differently");
+    for change in &consistency.changes {
+        let _ = writeln!(
+            out,
+            "{:<width$}  {:>11}  {:>8.4}  {:>9}",
+            change.description,
+            percent(change.same),
+            change.distance,
+            percent(change.accuracy)
+        );
+    }
+    let mean = percent(consistency.same);
+    let _ = writeln!(out, "{:<width$}  {mean:>11}  {:>8.4}", "mean", consistency.distance);
+}
+
 fn accuracy(share: f64, [low, high]: [f64; 2]) -> String {
     format!("{} (95 % interval {:.2} to {:.2} %)", percent(share), 100.0 * low, 100.0 * high)
 }
@@ -132,8 +162,21 @@ mod tests {
             accuracy_ci95: [0.3424, 1.0],
         });
         let (model, data) = ("m", "d.csv");
-        let report =
-            Report { scores: &scores, model, data, usage: Usage::PublicTest, excluded: 2, abstaining };
+        let usage = Usage::PublicTest;
+        let consistency = Some(Consistency {
+            count: 3,
+            same: 0.5,
+            distance: 0.25,
+            changes: vec![moue_train::Changed {
+                change: "mirrored".to_owned(),
+                description: "left and right".to_owned(),
+                same: 0.5,
+                distance: 0.25,
+                accuracy: 1.0,
+            }],
+        });
+        let (excluded, tta) = (2, false);
+        let report = Report { scores: &scores, model, data, usage, excluded, tta, abstaining, consistency };
         let expected = "\
 m on PublicTest of d.csv
 3 pictures, 2 left out
@@ -153,6 +196,10 @@ surprise     1.0000  0.5000  0.6667         2
 true         angry  surprise  <- predicted
 angry            1         0
 surprise         1         1
+
+seen differently  same answer  distance   accuracy
+left and right        50.00 %    0.2500   100.00 %
+mean                  50.00 %    0.2500
 ";
         assert_eq!(report.to_text(), expected);
     }

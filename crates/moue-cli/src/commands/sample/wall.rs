@@ -31,8 +31,8 @@ pub fn hang(portraits: &[&Patch]) -> Picture {
         let room = WIDTH as f32 / row.len() as f32;
         for (i, portrait) in row.iter().enumerate() {
             let side = (room.min(HEIGHT as f32 * 0.46) * SIZES[i % SIZES.len()]).round() as usize;
-            let x = ((i as f32 + 0.5) * room) as usize - side / 2;
-            let y = (y * HEIGHT as f32 + HEIGHTS[i % HEIGHTS.len()]) as usize - side / 2;
+            let x = ((i as f32 + 0.5) * room) as i64 - side as i64 / 2;
+            let y = (y * HEIGHT as f32 + HEIGHTS[i % HEIGHTS.len()]) as i64 - side as i64 / 2;
             wall.portrait(portrait, x, y, side);
         }
     }
@@ -40,10 +40,12 @@ pub fn hang(portraits: &[&Patch]) -> Picture {
 }
 
 /// RGB in floating point.
-struct Wall(Vec<[f32; 3]>);
+#[derive(Clone)]
+pub struct Wall(Vec<[f32; 3]>);
 
 impl Wall {
-    fn plain() -> Self {
+    /// Nothing on it.
+    pub fn plain() -> Self {
         let colour = |i: usize| {
             let (x, y) = ((i % WIDTH) as f32 / WIDTH as f32 - 0.5, (i / WIDTH) as f32 / HEIGHT as f32);
             let light = 1.03 - 0.25 * (x * x + (y - 0.5).powi(2));
@@ -52,7 +54,8 @@ impl Wall {
         Self((0..WIDTH * HEIGHT).map(colour).collect())
     }
 
-    fn portrait(&mut self, portrait: &Patch, left: usize, top: usize, side: usize) {
+    /// Hangs a portrait with its upper left corner there; what leaves the picture is cut off.
+    pub fn portrait(&mut self, portrait: &Patch, left: i64, top: i64, side: usize) {
         let sharp = portrait.sharpened(7.0, 1.2).normalised(&vec![1.0; portrait.pixels.len()]);
         let sharp = sharp.seen(View::PLAIN, side);
         let frame = Rounded { left: left as f32, top: top as f32, side: side as f32 };
@@ -65,14 +68,15 @@ impl Wall {
             let cover = (0.5 - frame.distance(px, py)).clamp(0.0, 1.0);
             if cover > 0.0 {
                 // A pixel of the rim whose middle lies outside shows the edge of the portrait.
-                let within = |v: usize, start: usize| v.saturating_sub(start).min(side - 1);
+                let within = |v: usize, start: i64| (v as i64 - start).clamp(0, side as i64 - 1) as usize;
                 let grey = sharp.pixels[within(y, top) * side + within(x, left)] * CONTRAST + MIDDLE;
                 *colour = mix(*colour, mix(INK[0], INK[1], grey.clamp(0.0, 1.0)), cover);
             }
         }
     }
 
-    fn picture(self) -> Picture {
+    /// In whole levels.
+    pub fn picture(self) -> Picture {
         let mut picture = Picture::filled(WIDTH as u32, HEIGHT as u32, [0; 3]);
         for (pixel, colour) in picture.pixels_mut().chunks_exact_mut(3).zip(self.0) {
             // `as` cuts to 0..=255.

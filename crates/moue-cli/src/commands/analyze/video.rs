@@ -1,0 +1,217 @@
+//! Videos: every frame, in a pipeline.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use moue::{Analyzer, FollowOptions, Follower, Record, TrackOptions, VideoAnalysis, analyze_video};
+use moue_media::{RawFormat, Video, VideoOptions, VideoSource, video_facts};
+
+use super::output::CsvFile;
+use super::people::People;
+use super::recording::{Journal, Kind, Recording, Subject, kind};
+use crate::console;
+use crate::failure::{Failure, Result};
+
+/// What is asked for of videos.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Video")]
+pub struct VideoFlags {
+    /// Look for faces everywhere in every N-th frame only, and near to where they were in the others
+    #[arg(long, value_name = "N", default_value = "1")]
+    detect_every: std::num::NonZeroU32,
+    /// Give the probabilities of each frame alone, instead of smoothing them over time
+    #[arg(long)]
+    no_smoothing: bool,
+    /// Standard input (-) holds raw frames without any header, such as rgb24:640x480@30
+    #[arg(long, value_name = "PIXELS:WIDTHxHEIGHT@RATE")]
+    raw: Option<RawFormat>,
+    /// Record a video in this file, which grows as frames are seen: .jsonl or .csv, subtitles (.vtt, .srt), annotations for
+    /// ELAN (.eaf), or the video with frames around the faces and its sound (.mp4, .mkv, .mov); may be given several times
+    #[arg(long, value_name = "FILE", value_parser = kind::path)]
+    out: Vec<PathBuf>,
+    /// Go on where an earlier run with the same arguments ended, from its records in FILE.jsonl
+    #[arg(long)]
+    resume: bool,
+}
+
+impl VideoFlags {
+    /// The files that the video at `source` is recorded in; an error where there is no telling.
+    pub fn check(&self, sources: &[&VideoSource]) -> Result<()> {
+        if !self.out.is_empty() && sources.len() != 1 {
+            let found = crate::text::counted(sources.len(), "video", "videos");
+            return Err(Failure::usage(format!(
+                "--out is for one video, but there are {found}; --out-dir names the files of several"
+            )));
+        }
+        Ok(())
+    }
+
+    fn files(&self, source: &VideoSource, folder: Option<&Path>) -> Vec<PathBuf> {
+        let mut files = self.out.clone();
+        if let Some(folder) = folder {
+            let name = match source {
+                VideoSource::File(path) => path.file_stem().unwrap_or_default().to_owned(),
+                _ => "video".into(),
+            };
+            files.extend(Kind::extensions().map(|(extension, _)| {
+                let mut file = name.clone();
+                file.push(format!(".moue.{extension}"));
+                folder.join(file)
+            }));
+        }
+        files
+    }
+}
+
+/// Analyses videos one after another.
+pub struct Videos {
+    flags: VideoFlags,
+    /// One for each thread.
+    analyzers: Vec<Analyzer>,
+    /// Score from which a detection may begin a track.
+    sure: f32,
+    folder: Option<PathBuf>,
+}
+
+impl Videos {
+    /// With `folder`, files of every kind are written there.
+    pub fn new(
+        flags: &VideoFlags,
+        analyzers: Vec<Analyzer>,
+        sure: f32,
+        folder: Option<PathBuf>,
+    ) -> Result<Self> {
+        if let Some(folder) = &folder {
+            let failed = |error| Failure::message(format!("{}: {error}", folder.display()));
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        Ok(Self { flags: flags.clone(), analyzers, sure, folder })
+    }
+
+    /// Gives a record of every frame until the end of the video, or until `stop` is set.
+    pub fn run(
+        &mut self,
+        source: &VideoSource,
+        json: bool,
+        csv: &mut Option<CsvFile>,
+        stop: &AtomicBool,
+    ) -> Result<()> {
+        let source = match (source, &self.flags.raw) {
+            (VideoSource::Stdin(_), Some(raw)) => &VideoSource::Stdin(Some(raw.clone())),
+            (source, _) => source,
+        };
+        let name = source.to_string();
+        let files = self.flags.files(source, self.folder.as_deref());
+        let journal = match self.flags.resume {
+            true => self.journal(source, &files)?,
+            false => None,
+        };
+        let last = journal.as_ref().and_then(Journal::last);
+        let mut video = open_after(source, last)?;
+        let (width, height) = video.size();
+        let options = FollowOptions {
+            tracks: TrackOptions { sure: self.sure, ..TrackOptions::default() },
+            smoothing: !self.flags.no_smoothing,
+            min_confidence: self.analyzers.first().and_then(Analyzer::min_confidence),
+        };
+        let mut follower = Follower::new(options);
+        let (mut people, bar) = (People::default(), progress(source)?);
+        let labels = self.analyzers.first().map(|a| a.card().labels.clone()).unwrap_or_default();
+        let file = if let VideoSource::File(path) = source { Some(path.as_path()) } else { None };
+        let subject = Subject { file, size: (width, height), labels: &labels };
+        let first = journal.as_ref().map_or(0, Journal::frames);
+        let before = journal.as_ref().map(Journal::reopened);
+        let mut recording = Recording::begin(&files, subject, journal)?;
+        if let Some(journal) = before {
+            let mut film = match recording.has_film() && first > 0 {
+                true => Some(Video::open(source, &VideoOptions::default())?),
+                false => None,
+            };
+            journal.replay(|record| {
+                let frame = film.as_mut().map(|film| film.next_frame(None)).transpose()?.flatten();
+                let mut picture = frame.map(|frame| frame.picture);
+                recording.again(&record, picture.as_mut())?;
+                follower.recall(&record);
+                people.add(&record);
+                Ok(())
+            })?;
+        }
+        recording.ready()?;
+        let analysis =
+            VideoAnalysis { detect_every: self.flags.detect_every.get().into(), first, after: last };
+        let outcome = analyze_video::<Failure>(
+            &mut video,
+            &mut self.analyzers,
+            &mut follower,
+            &analysis,
+            stop,
+            |seen| {
+                let source = name.clone();
+                let record =
+                    Record { source, frame: seen.frame, time: seen.time, width, height, faces: seen.faces };
+                recording.add(&record, seen.picture)?;
+                if json {
+                    console::print_json(&record)?;
+                }
+                if let Some(csv) = csv {
+                    csv.write(&record)?;
+                }
+                people.add(&record);
+                bar.set_position(seen.frame + 1);
+                Ok(())
+            },
+        );
+        bar.finish_and_clear();
+        // Whatever ended it, the files are ended in order.
+        let finished = recording.finish();
+        outcome?;
+        finished?;
+        if !json {
+            console::print(people.table(&name))?;
+        }
+        Ok(())
+    }
+
+    /// What an earlier run recorded.
+    fn journal(&self, source: &VideoSource, files: &[PathBuf]) -> Result<Option<Journal>> {
+        if !matches!(source, VideoSource::File(_)) {
+            return Err(Failure::usage(format!("--resume is for files, and {source} cannot be read again")));
+        }
+        match files.iter().find(|file| Kind::of(file) == Some(Kind::Lines)) {
+            Some(path) => Ok(Some(Journal::open(path, &source.to_string())?)),
+            None => Err(Failure::usage("--resume goes on with the records in --out FILE.jsonl or --out-dir")),
+        }
+    }
+}
+
+/// Seconds before the last known frame at which reading begins, where the format can be entered in its middle.
+const RUN_UP: f64 = 5.0;
+
+/// The video, from a little before the time of a frame that is known already.
+fn open_after(source: &VideoSource, last: Option<f64>) -> Result<Video> {
+    if let Some(last) = last.filter(|&last| last > 2.0 * RUN_UP) {
+        let options = VideoOptions { from: Some(last - RUN_UP), ..VideoOptions::default() };
+        // Where that leads elsewhere, as in files without an index, it is read from its beginning.
+        if let Ok(mut video) = Video::open(source, &options)
+            && let Ok(Some(frame)) = video.next_frame(None)
+            && frame.time <= last
+        {
+            return Ok(video);
+        }
+    }
+    Ok(Video::open(source, &VideoOptions::default())?)
+}
+
+/// A bar where somebody watches.
+fn progress(source: &VideoSource) -> Result<indicatif::ProgressBar> {
+    if !console::is_interactive() {
+        return Ok(indicatif::ProgressBar::hidden());
+    }
+    let bar = match video_facts(source)?.frames {
+        Some(frames) => indicatif::ProgressBar::new(frames),
+        None => indicatif::ProgressBar::no_length(),
+    };
+    let style =
+        indicatif::ProgressStyle::with_template("{wide_bar} {pos}/{len} frames, {per_sec}, {eta} left")?;
+    Ok(bar.with_style(style))
+}
