@@ -97,7 +97,7 @@ impl Collector {
             return Err(format!("time {} comes after time {before} of the same source", record.time));
         }
         let time = record.time - start;
-        if !(time >= 0.0 && time <= MAX_TIME) {
+        if !(0.0..=MAX_TIME).contains(&time) {
             return Err(format!("time {} is not within {MAX_TIME} seconds after {start}", record.time));
         }
         let faces = record.faces.iter().map(|face| self.seen(face)).collect::<Result<Vec<_>, _>>()?;
