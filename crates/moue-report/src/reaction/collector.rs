@@ -90,13 +90,19 @@ impl Collector {
             Some(&place) => place,
             None => self.open(stream, record)?,
         };
-        let time = record.time - self.clips[place].start;
-        if !(time >= 0.0 && time <= MAX_TIME) {
-            let start = self.clips[place].start;
+        let Clip { start, latest, .. } = self.clips[place];
+        if let Some(before) = latest
+            && record.time < before
+        {
+            return Err(format!("time {} comes after time {before} of the same source", record.time));
+        }
+        let time = record.time - start;
+        if !(0.0..=MAX_TIME).contains(&time) {
             return Err(format!("time {} is not within {MAX_TIME} seconds after {start}", record.time));
         }
         let faces = record.faces.iter().map(|face| self.seen(face)).collect::<Result<Vec<_>, _>>()?;
         let clip = &mut self.clips[place];
+        clip.latest = Some(record.time);
         clip.add(time, faces, self.width, &self.events, self.settings.window)?;
         self.keep_small()
     }

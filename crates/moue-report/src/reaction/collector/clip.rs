@@ -15,6 +15,8 @@ pub(in crate::reaction) struct Clip {
     pub source: String,
     /// The time of its beginning, as its records count; times here are counted from it.
     pub start: f64,
+    /// The time of the last record, as it counts.
+    pub latest: Option<f64>,
     /// The stream that it came in.
     pub stream: String,
     pub group: Option<String>,
@@ -68,6 +70,7 @@ impl Clip {
         Self {
             source: source.to_owned(),
             start,
+            latest: None,
             stream: stream.to_owned(),
             group: group.map(str::to_owned),
             frames: 0,
@@ -82,7 +85,7 @@ impl Clip {
         }
     }
 
-    /// Takes the next frame, and counts the one before.
+    /// Takes the next frame, which is no earlier, and counts the one before.
     pub fn add(
         &mut self,
         time: f64,
@@ -97,9 +100,6 @@ impl Clip {
             }
         }
         if let Some((before, _)) = self.pending {
-            if time < before {
-                return Err(format!("time {time} comes after time {before} of the same source"));
-            }
             self.last_length = (time - before).min(MAX_FRAME);
             self.count(width, events, window);
         }

@@ -11,19 +11,17 @@ use super::{anchor, words::list};
 use crate::reaction::people::Person;
 use crate::reaction::report::{Group, Report};
 
-/// Lanes of a page; all are in the tables.
+/// Lanes of a group, and of a page with many groups; all people are in the tables beside the page.
 const LANES: usize = 40;
+const LANES_OF_ALL: usize = 120;
+/// Rows of the table in the page.
+const ROWS: usize = 200;
 /// Pieces of a lane, at most.
 const PIECES: usize = 140;
 
 /// The section of a group.
 pub fn section(report: &Report, group: &Group, number: usize) -> Markup {
-    let mut shown: Vec<&Person> = group.people.iter().collect();
-    if shown.len() > LANES {
-        shown.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-        shown.truncate(LANES);
-        shown.sort_by_key(|p| (p.clip, p.id));
-    }
+    let shown = longest(group, LANES.min(LANES_OF_ALL / report.groups.len()));
     let id = anchor("people", number);
     let length = group.timeline.bins.len() as f64 * group.timeline.width.seconds();
     html! {
@@ -36,8 +34,8 @@ pub fn section(report: &Report, group: &Group, number: usize) -> Markup {
                     "The ribbon names the most probable expression"
                     @if report.measures.valence().is_some() { "; the curve above it is valence, up for pleasant" }
                     ". Gaps: the face was not in view. Open a person for all emotions."
-                    @if group.people.len() > LANES {
-                        " Shown are the " (LANES) " of " (group.people.len()) " who were longest in view."
+                    @if group.people.len() > shown.len() {
+                        " Shown are the " (shown.len()) " of " (group.people.len()) " who were longest in view."
                     }
                 }
                 div class="lanes" {
@@ -48,6 +46,17 @@ pub fn section(report: &Report, group: &Group, number: usize) -> Markup {
             }
         }
     }
+}
+
+/// The people who were longest in view, in their usual order.
+fn longest(group: &Group, most: usize) -> Vec<&Person> {
+    let mut people: Vec<&Person> = group.people.iter().collect();
+    if people.len() > most {
+        people.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+        people.truncate(most);
+        people.sort_by_key(|p| (p.clip, p.id));
+    }
+    people
 }
 
 fn axis(length: f64) -> Markup {
@@ -222,13 +231,15 @@ fn table(report: &Report, group: &Group) -> Markup {
             summary { "The same as a table" }
             div class="scroll" tabindex="0" {
                 table {
-                    caption { "Means over the time that each person was in view; person_timeline.csv has every bin." }
+                    caption { "Means over the time that each person was in view"
+                        @if group.people.len() > ROWS { ", of the " (ROWS) " longest in view; people.csv has all" }
+                        "; person_timeline.csv has every bin." }
                     thead { tr {
                         th scope="col" { "person" } th scope="col" { "in view" } th scope="col" { "share" }
                         @for m in 0..report.measures.count() { th scope="col" { (report.measures.name(m)) } }
                     } }
                     tbody {
-                        @for person in &group.people {
+                        @for person in longest(group, ROWS) {
                             tr {
                                 th scope="row" { (person.name) }
                                 td { (words::duration(person.seconds)) }
