@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use moue_cpu::{Bf16Engine, CpuEngine};
-use moue_data::{Dataset, Exclusions, Limits, ReadOptions, ferplus};
+use moue_data::{Dataset, Exclusions, LabelSet, Limits, ReadOptions, ferplus};
 use moue_graph::engine::Engine;
 use moue_graph::{Graph, Head, View, attach_head, backbones};
 
@@ -55,12 +55,30 @@ pub struct DataSource {
     pub ferplus: Option<PathBuf>,
 }
 
+/// Which classes pictures have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Classes {
+    /// Those of the csv file or of the folders
+    Own,
+    /// The eight of FER+, contempt among them, by the majority of its votes (needs --ferplus)
+    Ferplus,
+}
+
+impl From<Classes> for LabelSet {
+    fn from(classes: Classes) -> Self {
+        match classes {
+            Classes::Own => Self::Own,
+            Classes::Ferplus => Self::Ferplus,
+        }
+    }
+}
+
 impl DataSource {
-    /// The dataset with its votes; the first wrong row is an error.
-    pub fn read(&self) -> Result<Dataset> {
+    /// The dataset with its votes and these labels; the first wrong row is an error.
+    pub fn read(&self, labels: LabelSet) -> Result<Dataset> {
         let mut dataset = self.labelled.read()?;
         self.lay_votes_beside(&mut dataset)?;
-        Ok(dataset)
+        Ok(labels.of(dataset)?)
     }
 
     /// Gives each row the votes of FER+, if there are any.

@@ -169,6 +169,21 @@ impl Dataset {
         self.votes.get(index).and_then(Option::as_ref)
     }
 
+    /// The samples for which `label` gives a class of `labels`, with that class; all else stays.
+    pub(crate) fn relabelled(&self, labels: Labels, label: impl Fn(usize) -> Option<u8>) -> Self {
+        let mut new = Self::new(self.source.clone(), labels, self.side);
+        for (index, sample) in self.samples.iter().enumerate() {
+            let Some(label) = label(index) else { continue };
+            new.append(self.pixels(index), std::iter::once(Sample { label, ..*sample }));
+            if !self.votes.is_empty() {
+                new.votes.push(self.votes(index).copied());
+            }
+        }
+        new.pictures.clone_from(&self.pictures);
+        new.finish(self.rows);
+        new
+    }
+
     pub(crate) fn set_votes(&mut self, votes: Vec<Option<Votes>>) {
         self.votes = votes;
     }

@@ -7,10 +7,14 @@ use std::path::Path;
 
 use serde::Serialize;
 
+mod relabel;
+
 use crate::container::Source;
 use crate::fields::{Fields, shown};
 use crate::lines::{Lines, for_each_line};
 use crate::{Dataset, Error, Limits, Origin, Result, Usage};
+
+pub use relabel::{Relabelled, relabel};
 
 /// The columns of votes, in the order of the file. `unknown` is an emotion other than these, `NF` is not a face.
 pub const COLUMNS: [&str; 10] =
@@ -18,6 +22,10 @@ pub const COLUMNS: [&str; 10] =
 
 /// Where the votes for FER2013's classes, in their order, stand among [`COLUMNS`].
 const FER2013: [usize; 7] = [4, 5, 6, 1, 3, 2, 0];
+
+/// Where the votes for the classes of [`Labels::with_contempt`](crate::Labels::with_contempt), in their order, stand among
+/// [`COLUMNS`].
+const WITH_CONTEMPT: [usize; 8] = [4, 5, 6, 1, 3, 2, 0, 7];
 
 /// Votes for one picture, by [`COLUMNS`]. They sum up to 10, for a few pictures to less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +42,29 @@ impl Votes {
     /// contempt, unknown and "not a face" are left out.
     pub fn fer2013(&self) -> [u8; 7] {
         FER2013.map(|column| self.0[column])
+    }
+
+    /// Votes for the eight classes of [`Labels::with_contempt`](crate::Labels::with_contempt), in its order. A single vote
+    /// for a class is taken for a slip and left out, as Barsoum et al. do.
+    pub fn with_contempt(&self) -> [u8; 8] {
+        let counts = self.without_single_votes();
+        WITH_CONTEMPT.map(|column| counts[column])
+    }
+
+    /// The class of [`Labels::with_contempt`](crate::Labels::with_contempt) that more than half of the annotators saw;
+    /// `None` where no class has so many, or "unknown" or "not a face" has.
+    ///
+    /// This is the majority of Barsoum et al., section 3: classes with a single vote are left out, and out of what
+    /// remains, "unknown" and "not a face" counted, one class must have more than half.
+    pub fn majority(&self) -> Option<u8> {
+        let counts = self.without_single_votes();
+        let all: u32 = counts.iter().copied().map(u32::from).sum();
+        let place = WITH_CONTEMPT.iter().position(|&column| 2 * u32::from(counts[column]) > all)?;
+        u8::try_from(place).ok()
+    }
+
+    fn without_single_votes(&self) -> [u8; 10] {
+        self.0.map(|votes| if votes > 1 { votes } else { 0 })
     }
 
     /// Share of the annotators who saw the class of FER2013, 0 to 1; 0 for any other class.

@@ -1,6 +1,8 @@
 //! Names of emotions, in the order that a dataset or model numbers them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::{Dataset, Result, ferplus};
 
 /// FER2013's classes in the order of its `emotion` column, 0 to 6.
 const FER2013: [&str; 7] = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"];
@@ -67,6 +69,30 @@ impl Labels {
     /// All names in order.
     pub fn names(&self) -> &[String] {
         &self.0
+    }
+}
+
+/// Which classes a dataset is taken to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelSet {
+    /// Those that it was read with: FER2013's seven, or the folders'.
+    #[default]
+    Own,
+    /// The eight of FER+, contempt among them, by the majority of its votes; see [`ferplus::relabel`](crate::ferplus::relabel).
+    Ferplus,
+}
+
+impl LabelSet {
+    /// The dataset with these labels.
+    ///
+    /// # Errors
+    /// Those of [`ferplus::relabel`](crate::ferplus::relabel).
+    pub fn of(self, dataset: Dataset) -> Result<Dataset> {
+        match self {
+            Self::Own => Ok(dataset),
+            Self::Ferplus => Ok(ferplus::relabel(&dataset)?.dataset),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub use duplicates::Duplicates;
 pub use error::{Error, Result, RowError};
 pub use exclusions::Exclusions;
 pub use ferplus::Votes;
-pub use labels::{Labels, emotion_named};
+pub use labels::{LabelSet, Labels, emotion_named};
 pub use mean::{FEWEST_FACES, Mean, MeanOptions, mean_face};
 pub use options::{Limits, OnError, ReadOptions};
 pub use usage::Usage;

@@ -1,6 +1,6 @@
 //! What the network shall answer for each training row, and how much the row counts.
 
-use moue_data::{Dataset, Labels};
+use moue_data::{Dataset, LabelSet, Labels};
 
 use crate::recipe::Recipe;
 use crate::tasks::Tasks;
@@ -27,8 +27,14 @@ impl Targets {
         if u32::try_from(indices.len()).is_err() {
             return Err(Error::Data(format!("{} rows are too many", indices.len())));
         }
-        if recipe.needs_votes() && dataset.labels() != &Labels::fer2013() {
-            return Err(Error::Data("the votes of FER+ are for the seven classes of FER2013".into()));
+        let eight = dataset.labels() == &Labels::with_contempt();
+        if recipe.needs_votes() && !eight && dataset.labels() != &Labels::fer2013() {
+            return Err(Error::Data(
+                "the votes of FER+ are for the classes of FER2013, or these and contempt".into(),
+            ));
+        }
+        if recipe.data.labels == LabelSet::Ferplus && !eight {
+            return Err(Error::Data("data.labels is ferplus, but the data has other labels".into()));
         }
         let class_weights = recipe.class_weights.weights(&dataset.class_counts(&indices))?;
         let second = (recipe.ferplus_task > 0.0).then_some((EMOTIONS, recipe.ferplus_task));
@@ -39,7 +45,7 @@ impl Targets {
             let label = usize::from(dataset.label(index));
             let votes = match recipe.ferplus_weight {
                 0.0 => None,
-                _ => votes_of(dataset, index),
+                _ => votes_of(dataset, index, eight),
             };
             let share = if votes.is_some() { recipe.ferplus_weight } else { 0.0 };
             rows.extend((0..classes).map(|class| {
@@ -94,11 +100,12 @@ impl Targets {
     }
 }
 
-/// Share of the votes for each of the seven classes of FER2013; `None` where they got none.
-fn votes_of(dataset: &Dataset, index: usize) -> Option<[f32; 7]> {
-    let counts = dataset.votes(index)?.fer2013();
+/// Share of the votes for each of the seven classes of FER2013, or of these and contempt; `None` where they got none.
+fn votes_of(dataset: &Dataset, index: usize, eight: bool) -> Option<Vec<f32>> {
+    let votes = dataset.votes(index)?;
+    let counts = if eight { votes.with_contempt().to_vec() } else { votes.fer2013().to_vec() };
     let sum: u32 = counts.iter().map(|&n| u32::from(n)).sum();
-    (sum > 0).then(|| counts.map(|n| f32::from(n) / sum as f32))
+    (sum > 0).then(|| counts.into_iter().map(|n| f32::from(n) / sum as f32).collect())
 }
 
 /// Emotions that FER+'s annotators could vote for, contempt among them; "unknown" and "not a face" are none.

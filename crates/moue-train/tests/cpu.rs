@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "an unmet expectation fails the test")]
 
+#[allow(dead_code, reason = "the other test uses all of it")]
 #[path = "fit/data.rs"]
 mod data;
 

@@ -212,7 +212,9 @@ fn a_second_task_leaves_a_model_of_the_classes() {
         let mut session = Linear::default().inference(&model.graph, &model.weights, &options).unwrap();
         let indices = dataset.indices(Usage::PublicTest);
         let rows = Rows { dataset: &dataset, indices: &indices, leaked: &[] };
-        let again = evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, 8).unwrap();
+        let again =
+            evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, &[View::PLAIN], 8)
+                .unwrap();
         assert_eq!(again.scores.accuracy, best.val_accuracy);
     }
 }
@@ -248,7 +250,10 @@ fn a_taught_network_answers_as_its_teacher() {
         let options = InferenceOptions { max_batch: 8, threads: 1 };
         let mut session = Linear::default().inference(&model.graph, &model.weights, &options).unwrap();
         let rows = Rows { dataset: &dataset, indices: &indices, leaked: &[] };
-        evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, 8).unwrap().scores.accuracy
+        evaluate(session.as_mut(), model.graph.input_shape(), &model.card, rows, &[View::PLAIN], 8)
+            .unwrap()
+            .scores
+            .accuracy
     };
     // Two of 35 more wrong than the teacher at most.
     assert!(answer(&student) >= answer(&teacher) - 2.0 / 35.0, "{} {}", answer(&student), answer(&teacher));

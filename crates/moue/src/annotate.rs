@@ -53,12 +53,14 @@ mod tests {
     #[test]
     fn nothing_is_claimed_about_an_uncertain_face() {
         let mut face = Face {
+            raw_probabilities: None,
             id: 0,
             bounds: crate::BoundingBox { x: 10.0, y: 30.0, width: 60.0, height: 60.0 },
             score: 1.0,
             emotion: "happy".into(),
             confidence: 0.4,
             certain: None,
+            raw_probabilities: None,
             probabilities: [("sad", 0.3), ("happy", 0.4), ("fear", 0.3)].into_iter().collect(),
         };
         let mut drawn = |certain| {

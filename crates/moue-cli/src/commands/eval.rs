@@ -13,7 +13,7 @@ use moue_train::{Evaluation, Rows, consistency, evaluate, leaked};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{Abstain, Json, Labelled, Numbers, TestTime, Threads};
+use crate::options::{Abstain, Classes, DataSource, Json, Numbers, TestTime, Threads};
 use crate::text::counted;
 use report::Report;
 
@@ -27,10 +27,14 @@ Examples:
   moue eval fer2013.csv --model mine.safetensors
   moue eval fer2013.csv --usage PublicTest --model mine.safetensors --report out/
   moue eval fer2013.csv --json | jq .accuracy
+  moue eval fer2013.csv --ferplus fer2013new.csv --labels ferplus --model eight.safetensors
   moue eval fer2013.csv --min-confidence 0.6 --json | jq .abstaining")]
 pub struct Args {
     #[command(flatten)]
-    data: Labelled,
+    data: DataSource,
+    /// Classes that the pictures have
+    #[arg(long, value_name = "SET", value_enum, default_value = "own")]
+    labels: Classes,
     /// Part of the data to measure on: Training, PublicTest or PrivateTest
     #[arg(long, value_name = "PART", default_value_t = Usage::PublicTest)]
     usage: Usage,
@@ -45,7 +49,7 @@ pub struct Args {
     #[command(flatten)]
     test_time: TestTime,
     /// Measure how far the answers depend on what should not matter: pictures mirrored, moved, scaled, turned, reduced,
-    /// compressed, blurred and lit otherwise (18 more looks at each picture)
+    /// compressed, blurred and lit otherwise (19 more looks at each picture)
     #[arg(long, conflicts_with = "tta")]
     consistency: bool,
     #[command(flatten)]
@@ -64,7 +68,7 @@ pub fn run(args: Args) -> Result {
         Some(path) => (Model::load(path)?, path.display().to_string()),
         None => (moue::embedded_model()?, "the embedded model".to_owned()),
     };
-    let dataset = args.data.read()?;
+    let dataset = args.data.read(args.labels.into())?;
     let excluded = args.data.excluded(&dataset)?;
     let mut indices = dataset.indices(args.usage);
     let before = indices.len();

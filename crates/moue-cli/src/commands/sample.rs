@@ -8,7 +8,7 @@ mod wall;
 
 use std::path::PathBuf;
 
-use moue_data::Usage;
+use moue_data::{LabelSet, Usage};
 use rayon::prelude::*;
 
 use crate::console;
@@ -29,7 +29,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result {
-    let dataset = args.data.read()?;
+    let dataset = args.data.read(LabelSet::Own)?;
     let excluded = args.data.excluded(&dataset)?;
     let mut training = dataset.indices(Usage::Training);
     training.retain(|index| excluded.binary_search(index).is_err());

@@ -27,12 +27,13 @@ use display::Display;
 Examples:
   moue train fer2013.csv --out mine.safetensors
   moue train fer2013.csv.bz2 --recipe quick --ferplus fer2013new.csv --start efficientnet-lite0.pth
+  moue train fer2013.csv --ferplus fer2013new.csv --labels ferplus      eight classes, contempt among them
   moue train faces/ --start mobilenet_v2_tfjs/ --input 96
   moue train fer2013.csv --out mine.safetensors --resume     after Ctrl-C, a crash or a power cut")]
 pub struct Args {
     #[command(flatten)]
     data: DataSource,
-    /// How to train: a TOML file, or one that comes with moue: seed, quick, default [default: seed]
+    /// How to train: a TOML file, or one that comes with moue: seed, quick, default, ferplus [default: seed]
     #[arg(long, value_name = "FILE|NAME")]
     recipe: Option<PathBuf>,
     /// Where the best model goes
@@ -68,7 +69,7 @@ pub fn run(args: Args) -> Result {
     let recipe = recipe::choose(&args, &options)?;
     check_targets(&args, &options)?;
 
-    let dataset = args.data.read()?;
+    let dataset = args.data.read(recipe.data.labels)?;
     let start = recipe.start(dataset.labels().len(), &options.base)?;
     describe(&recipe, &start);
     let mut display = Display::new(&folder, dataset.source());

@@ -1,6 +1,6 @@
 use std::fs;
 
-use crate::support::{moue, train};
+use crate::support::{TINY, moue, train, write_data};
 
 #[test]
 fn an_evaluation_has_the_keys_that_scripts_rely_on() {
@@ -123,8 +123,8 @@ fn the_same_pictures_are_seen_differently() {
     let consistency = with(&["--json"]).done().json()["consistency"].clone();
     assert_eq!(consistency["count"], 21);
     let changes = consistency["changes"].as_array().unwrap();
-    assert_eq!((changes.len(), &changes[0]["change"]), (18, &"mirrored".into()));
-    let mean = |key: &str| changes.iter().map(|c| c[key].as_f64().unwrap()).sum::<f64>() / 18.0;
+    assert_eq!((changes.len(), &changes[0]["change"]), (19, &"mirrored".into()));
+    let mean = |key: &str| changes.iter().map(|c| c[key].as_f64().unwrap()).sum::<f64>() / 19.0;
     for key in ["same", "distance"] {
         let all = consistency[key].as_f64().unwrap();
         assert!((all - mean(key)).abs() < 1e-9 && (0.0..=1.0).contains(&all), "{key}: {all}");
@@ -133,6 +133,38 @@ fn the_same_pictures_are_seen_differently() {
     assert!(changes.iter().any(|c| c["distance"].as_f64().unwrap() > 0.0), "something changes");
     assert!(with(&[]).done().stdout.contains("seen differently"));
     with(&["--tta"]).refused(&["--tta"]);
+}
+
+#[test]
+fn the_labels_of_ferplus_are_learnt_and_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    write_data(folder.path());
+    // FER2013's classes among FER+'s columns; every ninth row is contempt, every tenth has no majority.
+    const COLUMNS: [usize; 7] = [4, 5, 6, 1, 3, 2, 0];
+    let mut votes = String::from(
+        "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n",
+    );
+    for row in 0..63 {
+        let (usage, class) = if row < 42 { ("Training", row % 7) } else { ("PublicTest", (row - 42) % 7) };
+        let mut counts = [0; 10];
+        counts[if row % 9 == 8 { 7 } else { COLUMNS[class] }] = if row % 10 == 9 { 5 } else { 8 };
+        counts[8] = if row % 10 == 9 { 5 } else { 2 };
+        let counts: Vec<String> = counts.iter().map(i32::to_string).collect();
+        votes.push_str(&format!("{usage},{row}.png,{}\n", counts.join(",")));
+    }
+    fs::write(folder.path().join("votes.csv"), votes).unwrap();
+    let labels = ["--labels", "ferplus", "--threads", "2"];
+    moue(folder.path(), &[&["train", "data.csv"][..], &labels, &TINY].concat()).failed(&["need its votes"]);
+    let labels = [&labels[..], &["--ferplus", "votes.csv"]].concat();
+    moue(folder.path(), &[&["train", "data.csv", "--force"][..], &labels, &TINY].concat()).done();
+    let eval = ["eval", "data.csv", "--model", "mine.safetensors", "--json"];
+    let report = moue(folder.path(), &[&eval[..], &labels].concat()).done().json();
+    assert_eq!(report["labels"].as_array().unwrap().len(), 8);
+    assert_eq!(report["labels"][7], "contempt");
+    // Rows 49 and 59 have no majority; 44, 53 and 62 are contempt.
+    assert_eq!((&report["count"], &report["per_class"][7]["support"]), (&19.into(), &3.into()));
+    // The model knows FER2013's classes, too.
+    assert_eq!(moue(folder.path(), &eval).done().json()["count"], 21);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod bench;
 mod data;
 mod eval;
 mod model;
+mod report;
 mod support;
 mod train;
 mod usage;

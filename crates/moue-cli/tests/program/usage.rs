@@ -29,6 +29,7 @@ fn every_command_explains_itself() {
         (&["model", "summary"][..], "Print the layers"),
         (&["model", "info"][..], "Print what a model file holds"),
         (&["model", "import"][..], "Turn a model"),
+        (&["report"][..], "Show how an audience reacted"),
         (&["bench", "infer"][..], "Measure how long a network"),
         (&["bench", "train"][..], "Measure how long a training step"),
         (&["bench", "detect"][..], "Measure how long finding"),

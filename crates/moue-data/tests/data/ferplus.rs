@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use moue_data::ferplus::{COLUMNS, Table};
-use moue_data::{Dataset, Exclusions, Limits, ReadOptions, Usage};
+use moue_data::ferplus::{COLUMNS, Relabelled, Table, relabel};
+use moue_data::{Dataset, Exclusions, LabelSet, Labels, Limits, ReadOptions, Usage};
 
 use crate::csv::{file, read, row, written};
 
@@ -46,6 +46,42 @@ fn votes_go_to_their_rows() {
     assert_eq!(votes.agreement(7), 0.0);
     assert_eq!(dataset.votes(1), None);
     assert_eq!(dataset.votes(2).unwrap().fer2013(), [0; 7]);
+}
+
+#[test]
+fn the_majority_is_that_of_the_paper() {
+    let rows = [(0, 1, "Training"); 8];
+    let (_folder, path) = written("x.csv", file(&rows));
+    let mut dataset = read(&path).dataset;
+    assert!(relabel(&dataset).unwrap_err().to_string().contains("need its votes"));
+    let lines = [
+        // Six of ten for anger.
+        "Training,a.png,2,0,0,0,6,2,0,0,0,0",
+        // Five of ten are not more than half …
+        "Training,a.png,5,0,0,0,2,3,0,0,0,0",
+        // … but five of nine are, and single votes do not count.
+        "Training,a.png,5,0,0,0,2,2,1,0,0,0",
+        // Most saw another emotion, or no face.
+        "Training,a.png,0,0,0,2,0,0,0,0,8,0",
+        "Training,a.png,2,0,0,0,0,0,0,0,0,8",
+        // Dropped by FER+.
+        "Training,,0,0,0,0,0,0,0,0,0,10",
+        "Training,a.png,2,0,0,0,0,0,0,8,0,0",
+        // Nothing but single votes.
+        "Training,a.png,1,1,1,1,1,1,1,1,1,1",
+    ];
+    beside(&table(&lines), &mut dataset).unwrap();
+    let Relabelled { dataset: eight, dropped } = relabel(&dataset).unwrap();
+    assert_eq!((eight.len(), dropped), (3, 5));
+    assert_eq!(eight.labels(), &Labels::with_contempt());
+    let names: Vec<&str> = (0..3).map(|i| eight.labels().name(eight.label(i))).collect();
+    assert_eq!(names, ["angry", "neutral", "contempt"]);
+    // Rows stay what they were: pixels, place and votes.
+    assert_eq!((eight.place(1), eight.rows()), (dataset.place(2), 8));
+    assert_eq!(eight.pixels(2), dataset.pixels(6));
+    assert_eq!(eight.votes(1).unwrap().with_contempt(), [2, 2, 0, 0, 0, 0, 5, 0]);
+    assert_eq!(LabelSet::Ferplus.of(dataset.clone()).unwrap().len(), 3);
+    assert_eq!(LabelSet::Own.of(dataset).unwrap().len(), 8);
 }
 
 #[test]

@@ -76,7 +76,8 @@ impl Collector {
         Stream(self.streams.len() - 1)
     }
 
-    /// Adds one record. The records of a source come in the order of their times; sources may take turns.
+    /// Adds one record. The records of a source come in the order of their times; sources may take turns. Times are
+    /// counted from the first frame of a video (frame 0), whatever time it has.
     ///
     /// # Errors
     /// [`Error::Record`] where it does not fit those before it or is no record of a face classifier.
@@ -87,26 +88,31 @@ impl Collector {
     fn place(&mut self, stream: Stream, record: &Record) -> Result<(), String> {
         let place = match self.places.get(&(stream.0, record.source.clone())) {
             Some(&place) => place,
-            None => self.open(stream, &record.source)?,
+            None => self.open(stream, record)?,
         };
-        if !(record.time >= 0.0 && record.time <= MAX_TIME) {
-            return Err(format!("time {} is not within 0 to {MAX_TIME} seconds", record.time));
+        let time = record.time - self.clips[place].start;
+        if !(time >= 0.0 && time <= MAX_TIME) {
+            let start = self.clips[place].start;
+            return Err(format!("time {} is not within {MAX_TIME} seconds after {start}", record.time));
         }
         let faces = record.faces.iter().map(|face| self.seen(face)).collect::<Result<Vec<_>, _>>()?;
         let clip = &mut self.clips[place];
-        clip.add(record.time, faces, self.width, &self.events, self.settings.window)?;
+        clip.add(time, faces, self.width, &self.events, self.settings.window)?;
         self.keep_small()
     }
 
-    fn open(&mut self, stream: Stream, source: &str) -> Result<usize, String> {
+    fn open(&mut self, stream: Stream, record: &Record) -> Result<usize, String> {
         if self.clips.len() == MAX_CLIPS {
             return Err(format!("more than {MAX_CLIPS} clips; a report is about fewer, longer ones"));
         }
         let Some(origin) = self.streams.get(stream.0) else {
             return Err("the stream is none of this collector".to_owned());
         };
-        self.clips.push(Clip::new(source, &origin.name, origin.group.as_deref()));
-        self.places.insert((stream.0, source.to_owned()), self.clips.len() - 1);
+        // Some videos do not count from 0. Players show them as if they did, and so do events. Records that begin in the
+        // middle of a video keep its times.
+        let start = if record.frame == 0 && record.time.is_finite() { record.time } else { 0.0 };
+        self.clips.push(Clip::new(&record.source, start, &origin.name, origin.group.as_deref()));
+        self.places.insert((stream.0, record.source.clone()), self.clips.len() - 1);
         Ok(self.clips.len() - 1)
     }
 
@@ -189,5 +195,46 @@ impl Collector {
             return Err(Error::Empty("no face was seen in any frame".to_owned()));
         };
         Report::new(self.settings, self.events, self.clips, measures, self.width, self.notes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten frames a second of many people: each frame of each would be a bin of its own.
+    #[test]
+    fn what_is_held_stops_growing() {
+        let line = r#"{"source":"a","frame":1,"time":0.0,"width":4,"height":3,"faces":[{"id":0,"box":{"x":0.0,"y":0.0,
+            "width":2.0,"height":2.0},"score":0.9,"emotion":"happy","confidence":0.75,
+            "probabilities":{"happy":0.75,"sad":0.25}}]}"#;
+        let mut record: Record = serde_json::from_str(line).unwrap();
+        let face = record.faces[0].clone();
+        record.faces = (0..60).map(|id| moue::Face { id, ..face.clone() }).collect();
+        let mut collector = Collector::new(Settings::default(), Vec::new()).unwrap();
+        let stream = collector.stream("a", None);
+        let mut most = 0;
+        for frame in 0..40_000 {
+            record.time = f64::from(frame) / 10.0;
+            collector.add(stream, &record).unwrap();
+            most = most.max(collector.clips[0].cells);
+        }
+        assert!(most <= MAX_CELLS + 60 && most > MAX_CELLS / 2, "{most}");
+        assert_eq!(collector.width.seconds(), 0.5);
+        let track = &collector.clips[0].tracks[59];
+        let seconds: f64 = track.cells.iter().map(|(cell, _)| cell.seconds).sum();
+        assert!((seconds - 3999.9).abs() < 1e-6 && (track.seconds - 3999.9).abs() < 1e-6, "{seconds}");
+        assert!(track.cells.iter().all(|(cell, sums)| (sums[0] / cell.seconds - 0.75).abs() < 1e-9));
+
+        // A face after days of nothing: bins are few however long the clip is.
+        record.time = 1e6;
+        collector.add(stream, &record).unwrap();
+        record.time += 1.0;
+        collector.add(stream, &record).unwrap();
+        record.time += 1.0;
+        for _ in 0..9 {
+            collector.add(stream, &record).unwrap();
+        }
+        assert!(collector.clips[0].observed.len() <= MAX_BINS, "{}", collector.clips[0].observed.len());
     }
 }

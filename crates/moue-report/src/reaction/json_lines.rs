@@ -104,7 +104,7 @@ mod tests {
             ("{}".to_owned(), "r.jsonl:2: no record of moue analyze --json: missing field `source`"),
             (GOOD[..40].to_owned(), "r.jsonl:2: no record"),
             (second.replace("0.75", "7.5"), "r.jsonl:2: 7.5 is no probability"),
-            (second.replace("0.5", "-0.5"), "r.jsonl:2: time -0.5"),
+            (second.replace("0.5", "-0.5"), "r.jsonl:2: time -0.5 is not"),
             (
                 second.replace("\"sad\"", "\"angry\""),
                 "r.jsonl:2: the labels are happy, angry, before happy, sad",

@@ -45,7 +45,7 @@ pub struct FaceAt {
     pub source: String,
     /// The person's id in that clip.
     pub id: u64,
-    /// When, in seconds: the least neutral frame of the bin.
+    /// When, in seconds as the records count them: the least neutral frame of the bin.
     pub time: f64,
     /// Where, in pixels of the upright frame.
     pub bounds: BoundingBox,
@@ -149,7 +149,7 @@ fn strongest(people: &[Person], clips: &[Clip], measure: usize, bin: usize, fact
     let cells = clip.tracks.get(person.track)?.cells.iter();
     let glimpses = cells.filter(|(c, _)| (c.bin / factor) as usize == bin).map(|(c, _)| c.glimpse);
     let Glimpse { time, bounds, .. } = glimpses.max_by(|a, b| a.strength.total_cmp(&b.strength))?;
-    Some(FaceAt { source: clip.source.clone(), id: person.id, time, bounds })
+    Some(FaceAt { source: clip.source.clone(), id: person.id, time: clip.start + time, bounds })
 }
 
 #[cfg(test)]

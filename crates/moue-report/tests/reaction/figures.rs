@@ -233,6 +233,21 @@ fn a_peak_is_found_where_it_is_with_the_face_that_showed_it() {
 }
 
 #[test]
+fn times_count_from_the_first_frame_of_a_video() {
+    let p = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0];
+    let times = |first_frame: u64| {
+        let records =
+            (0..8).map(|i| record("a.ts", first_frame + i, 7.4 + i as f64 / 4.0, vec![face(0, &p)]));
+        let settings = Settings { bin: Some(1.0), ..Settings::default() };
+        let files = written(records.collect(), settings, Vec::new());
+        let table = files["person_timeline.csv"].clone();
+        rows(&table).iter().map(|r| number(r, "start")).collect::<Vec<_>>()
+    };
+    assert_eq!(times(0), [0.0, 1.0]);
+    assert_eq!(times(100), [7.0, 8.0, 9.0]);
+}
+
+#[test]
 fn what_no_report_can_be_made_of_is_refused() {
     let report = |records| Report::from_records(records, Settings::default(), Vec::new());
     assert!(matches!(report(Vec::new()), Err(Error::Empty(_))));

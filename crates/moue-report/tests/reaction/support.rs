@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::sync::LazyLock;
 
 use moue::{BoundingBox, Face, Record};
 use moue_report::reaction::{Event, Illustrations, Report, Settings};
@@ -22,18 +23,24 @@ impl Random {
     }
 }
 
+/// A face with the keys that every record has, and nothing in those that may have been added.
+static TEMPLATE: LazyLock<Face> = LazyLock::new(|| {
+    serde_json::from_str(
+        r#"{"id":0,"box":{"x":0,"y":0,"width":1,"height":1},"score":0.9,"emotion":"","confidence":0,"probabilities":{}}"#,
+    )
+    .unwrap()
+});
+
 pub fn face(id: u64, probabilities: &[f32]) -> Face {
     let (best, confidence) =
         probabilities.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
     Face {
         id,
         bounds: BoundingBox { x: 10.0 * id as f32, y: 5.0, width: 40.0, height: 40.0 },
-        score: 0.9,
         emotion: LABELS[best].to_owned(),
         confidence,
         probabilities: LABELS.iter().copied().zip(probabilities.iter().copied()).collect(),
-        certain: None,
-        raw_probabilities: None,
+        ..TEMPLATE.clone()
     }
 }
 

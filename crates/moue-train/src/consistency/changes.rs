@@ -29,7 +29,7 @@ const LARGE: u32 = 300;
 /// Incandescent light as a camera set to daylight sees it, about; red, green, blue.
 const WARM: [f32; 3] = [1.0, 0.72, 0.42];
 
-pub(super) const ALL: [Change; 18] = [
+pub(super) const ALL: [Change; 19] = [
     geometry("mirrored", "left and right exchanged", Transform { flip: true, ..Transform::NONE }),
     geometry("left_1", "1/48 of the side to the left: 5 px of a face of 240", moved([-PIXEL, 0.0])),
     geometry("left_5", "5/48 of the side to the left: 5 px of a face of 48", moved([-5.0 * PIXEL, 0.0])),
@@ -49,6 +49,7 @@ pub(super) const ALL: [Change; 18] = [
     picture("jpeg_50", "stored as JPEG of quality 50", jpeg),
     picture("blurred", "blurred, Gaussian of 1 px", blurred),
     picture("darker", "light times 0.6", |grey| lit(grey, 0.6)),
+    picture("brighter", "light times 1.4, cut off at white", |grey| lit(grey, 1.4)),
     picture("warm_light", "in the colours of warm light, and brought to grey", tinted),
 ];
 
@@ -154,6 +155,7 @@ mod tests {
             assert!(changed(&plain).unwrap().pixels().iter().all(|&v| v == 100));
         }
         assert!(lit(&plain, 0.6).unwrap().pixels().iter().all(|&v| v == 60));
+        assert!(lit(&plain, 3.0).unwrap().pixels().iter().all(|&v| v == 255));
         // Luma of (100, 72, 42).
         assert!(tinted(&plain).unwrap().pixels().iter().all(|&v| v == 77));
     }
@@ -165,6 +167,6 @@ mod tests {
         let out = blurred(&point).unwrap();
         let at = |x: usize, y: usize| out.pixels()[y * 48 + x];
         // 255 / (2 pi) times exp(-r^2 / 2).
-        assert_eq!([at(10, 20), at(11, 20), at(9, 20), at(10, 22), at(11, 21)], [41, 25, 25, 6, 15]);
+        assert_eq!([at(10, 20), at(11, 20), at(9, 20), at(10, 22), at(11, 21)], [41, 25, 25, 5, 15]);
     }
 }

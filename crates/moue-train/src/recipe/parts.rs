@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use moue_data::LabelSet;
 use moue_graph::Graph;
 use moue_graph::backbones::Stem;
 use serde::{Deserialize, Serialize};
@@ -237,6 +238,9 @@ fn first() -> usize {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataSelection {
+    /// The classes to learn: `own`, or `ferplus` for the eight of FER+ by the majority of its votes. The caller reads the
+    /// data that way ([`LabelSet::of`]); `ferplus_weight = 1` then makes the shares of the votes the targets.
+    pub labels: LabelSet,
     /// Leaves out Training rows whose picture stands, pixel for pixel, in an evaluation set: with
     /// them, scores count answers learnt by heart.
     pub drop_leaked: bool,
@@ -254,7 +258,14 @@ pub struct DataSelection {
 
 impl Default for DataSelection {
     fn default() -> Self {
-        Self { drop_leaked: true, drop_duplicates: false, drop_conflicts: false, exclude: None, holdout: 0.1 }
+        Self {
+            labels: LabelSet::Own,
+            drop_leaked: true,
+            drop_duplicates: false,
+            drop_conflicts: false,
+            exclude: None,
+            holdout: 0.1,
+        }
     }
 }
 

@@ -50,6 +50,18 @@ fn votes_are_mixed_in_without_contempt_and_unknown() {
 }
 
 #[test]
+fn with_contempt_the_votes_for_it_count() {
+    let mut recipe = Recipe { ferplus_weight: 1.0, ..Recipe::default() };
+    recipe.data.labels = moue_data::LabelSet::Ferplus;
+    assert!(Targets::new(&dataset(), vec![0], &recipe).is_err(), "the data has seven classes");
+    let eight = recipe.data.labels.of(dataset()).unwrap();
+    // The second row has no majority but for the single votes: four of eight for anger.
+    assert_eq!(eight.len(), 1);
+    let targets = Targets::new(&eight, vec![0], &recipe).unwrap();
+    assert_eq!(targets.row(0), [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+}
+
+#[test]
 fn smoothing_comes_last() {
     let recipe = Recipe { label_smoothing: 0.07, ..Recipe::default() };
     let targets = Targets::new(&dataset(), vec![0], &recipe).unwrap();

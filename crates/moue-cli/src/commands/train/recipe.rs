@@ -9,17 +9,22 @@ use moue_train::{FitOptions, Recipe};
 
 use super::Args;
 use crate::failure::{Failure, Result};
+use crate::options::Classes;
 
 /// Recipes inside the program, by name.
-const KNOWN: [(&str, &str); 3] = [
+const KNOWN: [(&str, &str); 4] = [
     ("seed", include_str!("../../../../../recipes/seed.toml")),
     ("quick", include_str!("../../../../../recipes/quick.toml")),
     ("default", include_str!("../../../../../recipes/default.toml")),
+    ("ferplus", include_str!("../../../../../recipes/ferplus.toml")),
 ];
 
 /// Flags that change single values of the recipe.
 #[derive(Debug, clap::Args)]
 pub struct Changes {
+    /// Classes to learn [default: the recipe's]
+    #[arg(long, value_name = "SET", value_enum)]
+    labels: Option<Classes>,
     /// Passes over the training pictures [default: the recipe's]
     #[arg(long, value_name = "N")]
     epochs: Option<NonZeroUsize>,
@@ -93,6 +98,9 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 impl Changes {
     fn apply(&self, recipe: &mut Recipe) {
+        if let Some(labels) = self.labels {
+            recipe.data.labels = labels.into();
+        }
         if let Some(epochs) = self.epochs {
             recipe.epochs = epochs.get();
         }

@@ -13,6 +13,8 @@ const MAX_FRAME: f64 = 1.0;
 /// One source.
 pub(in crate::reaction) struct Clip {
     pub source: String,
+    /// The time of its beginning, as its records count; times here are counted from it.
+    pub start: f64,
     /// The stream that it came in.
     pub stream: String,
     pub group: Option<String>,
@@ -62,9 +64,10 @@ pub(in crate::reaction) struct Window {
 }
 
 impl Clip {
-    pub fn new(source: &str, stream: &str, group: Option<&str>) -> Self {
+    pub fn new(source: &str, start: f64, stream: &str, group: Option<&str>) -> Self {
         Self {
             source: source.to_owned(),
+            start,
             stream: stream.to_owned(),
             group: group.map(str::to_owned),
             frames: 0,
