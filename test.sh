@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All checks and tests. Installs what they can use where it may (OpenCV's cascades and its Python
-# module, for the parity checks) and says loudly what it had to skip.
+# All checks and tests. Installs what they can use where it may (ffmpeg; OpenCV's cascades and its
+# Python module, for the parity checks) and says loudly what it had to skip.
 #
 #   ./test.sh            everything
 #   ./test.sh --quick    without the comparison against OpenCV
@@ -25,6 +25,12 @@ if [ -z "$(cascades)" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; 
 fi
 [ -n "$(cascades)" ] || skip "tests on OpenCV's own cascades: install them (Debian: apt install opencv-data)"
 [ -d ../shared/data ] || skip "tests on real photos and on FER2013: their data is not beside this checkout"
+
+say "ffmpeg, for the tests on videos"
+if ! command -v ffmpeg >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    (apt-get update && apt-get install -y --no-install-recommends ffmpeg) >/dev/null 2>&1 || true
+fi
+command -v ffmpeg >/dev/null || skip "tests on videos: install ffmpeg (Debian: apt install ffmpeg)"
 
 say "tests"
 cargo test --workspace --locked

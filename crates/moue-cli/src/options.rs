@@ -176,7 +176,7 @@ impl Numbers {
 /// The network a command is about, built rather than read.
 #[derive(Clone, Debug, Args)]
 pub struct Architecture {
-    /// Family of networks: mobilenet_v2
+    /// Family of networks: mobilenet_v2, efficientnet_lite0
     #[arg(long, value_name = "NAME", default_value = "mobilenet_v2")]
     pub backbone: String,
     /// Width multiplier; 1 is the published network

@@ -142,11 +142,15 @@ fn killed_at_any_moment_nothing_that_was_told_is_lost_and_it_goes_on() {
     }
     let status = moue(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
     assert!(status.success());
-    let expected = probed(&clip).len();
+    let times = probed(&clip);
+    let expected = times.len();
     let kept = whole_lines(&file("a.jsonl"));
     assert_eq!(kept.len(), expected);
     assert!(kept.iter().all(|record| ids(record).iter().all(|&id| id < 8)), "ids went on");
-    assert_eq!(probed(&file("a.mp4")).len(), expected);
+    let film = probed(&file("a.mp4"));
+    assert_eq!(film.len(), expected);
+    let apart = film.iter().zip(&times).map(|(film, clip)| (film - clip).abs()).fold(0.0, f64::max);
+    assert!(apart < 1e-3, "the film is {apart} s beside the clip and the subtitles");
     let frames: std::collections::BTreeSet<String> = fs::read_to_string(file("a.csv"))
         .unwrap()
         .lines()

@@ -55,7 +55,8 @@ impl<W: Write> SubtitleWriter<W> {
         let time = record.time;
         let mut next: BTreeMap<u64, (String, f64)> = BTreeMap::new();
         for (id, held) in &self.now {
-            if time - held.1 < HELD {
+            // Half a millisecond less: times are rounded.
+            if time - held.1 < HELD - 0.0005 {
                 next.insert(*id, held.clone());
             }
         }

@@ -53,7 +53,6 @@ mod tests {
     #[test]
     fn nothing_is_claimed_about_an_uncertain_face() {
         let mut face = Face {
-            raw_probabilities: None,
             id: 0,
             bounds: crate::BoundingBox { x: 10.0, y: 30.0, width: 60.0, height: 60.0 },
             score: 1.0,

@@ -15,6 +15,7 @@ use moue::{Analyzer, Limits, Model, Picture, Record};
 use moue_media::find_pictures;
 
 use crate::commands::detector::{Chosen, Flags};
+use crate::commands::report;
 use crate::failure::{Failure, Outcome, Result, describe};
 use crate::options::{Abstain, Json, Numbers, TestTime, Threads};
 use crate::{console, interrupt};
@@ -33,6 +34,7 @@ Examples:
   moue analyze party.jpg                            a table, and party.moue.jpg
   moue analyze photos/ --out-dir marked/ --json     one JSON object a picture
   moue analyze clip.mp4 --json                      one JSON object a frame
+  moue analyze clip.mp4 --report out/               all there is, with a page about the audience
   moue analyze clip.mp4 --out clip.jsonl --out clip.vtt --out marked.mp4
   moue analyze crops/ --detector none --no-pictures --csv emotions.csv
   moue analyze party.jpg --min-confidence 0.6       says \"uncertain\" rather than guess")]
@@ -60,6 +62,9 @@ pub struct Args {
     /// forms of --out, as NAME.moue.jsonl and so on
     #[arg(long, value_name = "DIR", conflicts_with = "no_pictures")]
     out_dir: Option<PathBuf>,
+    /// Folder for everything about videos: all forms of --out, and the page that `moue report` makes of them
+    #[arg(long, value_name = "DIR", conflicts_with = "out_dir")]
+    report: Option<PathBuf>,
     /// Write no pictures
     #[arg(long)]
     no_pictures: bool,
@@ -78,7 +83,11 @@ pub fn run(args: Args) -> Result {
     let inputs = inputs::sorted(&args.paths);
     // What is wrong with the flags is told before anything is done.
     let sources: Vec<_> = inputs.iter().filter_map(Input::video).collect();
-    args.video.check(&sources)?;
+    if args.report.is_some() && sources.is_empty() {
+        return Err(Failure::usage("--report is for videos, and there is none"));
+    }
+    let folder = args.report.as_ref().or(args.out_dir.as_ref());
+    args.video.check(&sources, folder.map(PathBuf::as_path))?;
     let chosen = args.detector.choose(args.threads.count())?;
     let (model, model_name) = model(args.model.as_deref())?;
     let labels = model.card.labels.clone();
@@ -93,12 +102,12 @@ pub fn run(args: Args) -> Result {
         let (flags, sure) = args.detector.for_video();
         let each = |_| analyzer(&args, model.clone(), flags.choose(1)?, 1);
         let analyzers = (0..args.threads.effective()).map(each).collect::<Result<_>>()?;
-        videos = Some(Videos::new(&args.video, analyzers, sure, args.out_dir.clone())?);
+        videos = Some(Videos::new(&args.video, analyzers, sure, folder.cloned())?);
     }
     let csv = args.csv.as_deref().map(|path| CsvFile::create(path, &labels)).transpose()?;
     let pictures = match args.no_pictures {
         true => None,
-        false => Some(Pictures::new(args.out_dir.clone())?),
+        false => Some(Pictures::new(folder.cloned())?),
     };
     let analyzer = analyzer(&args, model, chosen, args.threads.count())?;
     let mut job = Job { analyzer, pictures, csv, json: args.json.json, outcome };
@@ -119,6 +128,15 @@ pub fn run(args: Args) -> Result {
             )?,
         }
         interrupt::check()?;
+    }
+    if let Some(folder) = &args.report {
+        let records: Vec<PathBuf> = sources
+            .iter()
+            .map(|source| video::records_in(folder, source))
+            .filter(|path| path.exists())
+            .collect();
+        let page = report::write(report::Args::of(records, folder.clone()))?;
+        console::say(format_args!("moue: {}", page.display()));
     }
     Ok(job.outcome)
 }
@@ -217,6 +235,7 @@ impl Job {
         path: &Path,
         picture: std::result::Result<Picture, moue_media::Error>,
     ) -> Result<()> {
+        interrupt::check()?;
         let mut picture = match picture {
             Ok(picture) => picture,
             Err(error) => {

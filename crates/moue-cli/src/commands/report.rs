@@ -53,6 +53,14 @@ pub struct Args {
     people: Option<usize>,
 }
 
+impl Args {
+    /// The page of these files in `out`, and all else as usual.
+    pub fn of(records: Vec<PathBuf>, out: PathBuf) -> Self {
+        let Settings { bin, window, min_view, people, .. } = Settings::default();
+        Self { records, out, events: None, groups: Vec::new(), title: None, bin, window, min_view, people }
+    }
+}
+
 /// The files of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Files {
@@ -76,6 +84,13 @@ impl FromStr for Files {
 }
 
 pub fn run(args: Args) -> Result {
+    let page = write(args)?;
+    console::print(format_args!("{}\n", page.display()))?;
+    Ok(Outcome::Done)
+}
+
+/// Writes the page and its tables; gives the place of the page.
+pub fn write(args: Args) -> Result<PathBuf> {
     let events = args.events.as_deref().map(read_events).transpose()?.unwrap_or_default();
     let default = Settings::default();
     let settings = Settings {
@@ -94,8 +109,7 @@ pub fn run(args: Args) -> Result {
     }
     let report = collector.finish().map_err(usage)?;
     let written = report.write(&args.out, &Illustrations::default())?;
-    console::print(format_args!("{}\n", written.page.display()))?;
-    Ok(Outcome::Done)
+    Ok(written.page)
 }
 
 /// Each file once, with its group: groups own their files even if these are named alone, too.

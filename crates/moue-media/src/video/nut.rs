@@ -465,13 +465,7 @@ mod tests {
         bytes.extend(packet(SYNC_POINT, &[0, 0]));
         for (pts, value) in [(0, 1), (33, 2), (67, 3), (100, 4), (200 + 128, 5)] {
             let pts: u64 = pts;
-            let near = if value == 4 {
-                pts & 127
-            } else if value == 5 {
-                pts
-            } else {
-                pts
-            };
+            let near = if value == 4 { pts & 127 } else { pts };
             bytes.push(0);
             bytes.extend(coded(near));
             bytes.extend(coded(6));

@@ -51,6 +51,9 @@ impl VideoWriter {
         if have_x264() {
             ffmpeg.args(["-c:v", "libx264", "-preset", "veryfast", "-crf", "20"]);
         }
+        // Frames that wait for later ones begin after zero in a file of fragments, which has no edit list to undo it: every
+        // time would be later than in the records and subtitles.
+        ffmpeg.args(["-bf", "0"]);
         ffmpeg.args(["-pix_fmt", "yuv420p", "-g", "30", "-enc_time_base", "1:90000", "-flush_packets", "1"]);
         if path.extension().is_some_and(|e| !e.eq_ignore_ascii_case("mkv")) {
             ffmpeg.args(["-video_track_timescale", "90000"]);

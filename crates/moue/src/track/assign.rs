@@ -57,10 +57,10 @@ pub fn assign(costs: &[Vec<Option<f32>>]) -> Vec<Option<usize>> {
         }
     }
     let mut result = vec![None; rows];
-    for column in 1..=columns {
-        let row = matched[column] - 1;
-        if row < rows && cost(row, column - 1) < FORBIDDEN {
-            result[row] = Some(column - 1);
+    for (column, row) in matched[1..].iter().take(columns).enumerate() {
+        let row = row - 1;
+        if row < rows && cost(row, column) < FORBIDDEN {
+            result[row] = Some(column);
         }
     }
     result

@@ -44,7 +44,9 @@ impl People {
             person.frames += 1;
             match person.emotions.get_mut(&face.emotion) {
                 Some(frames) => *frames += 1,
-                None => drop(person.emotions.insert(face.emotion.clone(), 1)),
+                None => {
+                    person.emotions.insert(face.emotion.clone(), 1);
+                }
             }
         }
     }

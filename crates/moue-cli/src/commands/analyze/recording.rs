@@ -117,7 +117,7 @@ impl Recording {
     fn put(&mut self, record: &Record, mut picture: Option<&mut Picture>, again: bool) -> Result<()> {
         for (path, part) in &mut self.parts {
             match part {
-                Part::Lines(_) if again && self.continued.as_ref() == Some(path) => {}
+                Part::Lines(_) if again && self.continued.as_deref() == Some(path.as_path()) => {}
                 Part::Lines(file) => {
                     // One write, so that a line is there or not.
                     let mut line = Vec::with_capacity(1024);

@@ -1,5 +1,7 @@
 //! Videos: every frame, in a pipeline.
 
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -36,7 +38,13 @@ pub struct VideoFlags {
 
 impl VideoFlags {
     /// The files that the video at `source` is recorded in; an error where there is no telling.
-    pub fn check(&self, sources: &[&VideoSource]) -> Result<()> {
+    pub fn check(&self, sources: &[&VideoSource], folder: Option<&Path>) -> Result<()> {
+        let mut named = HashSet::new();
+        if let Some(twice) = sources.iter().find(|source| folder.is_some() && !named.insert(stem(source))) {
+            return Err(Failure::usage(format!(
+                "{twice}: another video has the same name, and their files would, too; give them different folders"
+            )));
+        }
         if !self.out.is_empty() && sources.len() != 1 {
             let found = crate::text::counted(sources.len(), "video", "videos");
             return Err(Failure::usage(format!(
@@ -49,10 +57,7 @@ impl VideoFlags {
     fn files(&self, source: &VideoSource, folder: Option<&Path>) -> Vec<PathBuf> {
         let mut files = self.out.clone();
         if let Some(folder) = folder {
-            let name = match source {
-                VideoSource::File(path) => path.file_stem().unwrap_or_default().to_owned(),
-                _ => "video".into(),
-            };
+            let name = stem(source);
             files.extend(Kind::extensions().map(|(extension, _)| {
                 let mut file = name.clone();
                 file.push(format!(".moue.{extension}"));
@@ -61,6 +66,21 @@ impl VideoFlags {
         }
         files
     }
+}
+
+/// What files about a video are called.
+fn stem(source: &VideoSource) -> OsString {
+    match source {
+        VideoSource::File(path) => path.file_stem().unwrap_or_default().to_owned(),
+        _ => "video".into(),
+    }
+}
+
+/// The records of a video among the files in `folder`.
+pub fn records_in(folder: &Path, source: &VideoSource) -> PathBuf {
+    let mut name = stem(source);
+    name.push(".moue.jsonl");
+    folder.join(name)
 }
 
 /// Analyses videos one after another.

@@ -1,11 +1,12 @@
 //! `moue bench infer`: how long a network takes to answer.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use moue_cpu::peak::Arithmetic;
 use moue_cpu::{Bf16Engine, Calibrator, CpuEngine};
-use moue_graph::Weights;
 use moue_graph::engine::{Engine, InferenceOptions};
+use moue_graph::{Model, Weights};
 use serde::Serialize;
 
 use super::floor::{Floor, peak_memory_mb};
@@ -23,6 +24,9 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     architecture: Architecture,
+    /// A model file, instead of a network built from the flags above
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["backbone", "alpha", "input", "classes"])]
+    model: Option<PathBuf>,
     /// Pictures a call
     #[arg(long, value_name = "N", default_value = "1")]
     batch: NonZeroUsize,
@@ -70,7 +74,8 @@ impl Precision {
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     backbone: &'a str,
-    alpha: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alpha: Option<f32>,
     input: usize,
     batch: usize,
     threads: usize,
@@ -85,34 +90,45 @@ struct Report<'a> {
 }
 
 pub fn run(args: Args) -> Result {
-    let graph = args.architecture.graph()?;
+    let (graph, mut weights) = match &args.model {
+        Some(path) => {
+            let model = Model::load(path)?;
+            (model.graph, model.weights)
+        }
+        None => {
+            let graph = args.architecture.graph()?;
+            let weights = Weights::initialise(&graph, 1);
+            (graph, weights)
+        }
+    };
     let batch = args.batch.get();
-    let arithmetic = args.precision.arithmetic();
+    // Integers are computed with as such, whatever is asked for.
+    let precision = if weights.quantized().is_some() { Precision::Int8 } else { args.precision };
+    let arithmetic = precision.arithmetic();
     let floor = Floor::measure(batch as u64 * graph.multiply_adds(), arithmetic, args.threads.effective());
-    let mut weights = Weights::initialise(&graph, 1);
     let options = InferenceOptions { max_batch: batch, threads: args.threads.count() };
     let pictures = super::noise(batch * graph.input_shape().iter().product::<usize>());
-    if args.precision == Precision::Int8 {
-        // Ranges of random pictures: as good as any for weights that are random as well.
+    if precision == Precision::Int8 && weights.quantized().is_none() {
+        // Ranges of random pictures: they change the numbers, not the time.
         let mut calibrator = Calibrator::new(&graph, &weights, args.threads.count())?;
         let count = batch.min(CALIBRATION);
         calibrator.watch(&pictures[..pictures.len() / batch * count], count)?;
         weights = calibrator.finish()?;
     }
-    let engine: Box<dyn Engine> = match args.precision {
+    let engine: Box<dyn Engine> = match precision {
         Precision::Bf16 => Box::new(Bf16Engine::new()?),
         Precision::F32 | Precision::Int8 => Box::new(CpuEngine),
     };
     let mut session = engine.inference(&graph, &weights, &options)?;
-    let mut logits = vec![0.0; batch * args.architecture.classes];
+    let mut logits = vec![0.0; batch * graph.output_shape().iter().product::<usize>()];
     let timing = args.patience.measure(|| Ok(session.logits(&pictures, batch, &mut logits)?))?;
     let report = Report {
         backbone: graph.name(),
-        alpha: args.architecture.alpha,
-        input: args.architecture.input,
+        alpha: args.model.is_none().then_some(args.architecture.alpha),
+        input: graph.input_shape().first().copied().unwrap_or_default(),
         batch,
         threads: args.threads.effective(),
-        precision: args.precision,
+        precision,
         timing,
         images_per_second: batch as f64 / timing.median_ms * 1e3,
         floor,
@@ -129,9 +145,9 @@ pub fn run(args: Args) -> Result {
 impl Report<'_> {
     fn to_text(&self) -> String {
         format!(
-            "{} (alpha {}) at {side}x{side}, batch {}, threads {}, {}\n{}\n{}\n{:.1} pictures a second\n",
+            "{}{} at {side}x{side}, batch {}, threads {}, {}\n{}\n{}\n{:.1} pictures a second\n",
             self.backbone,
-            self.alpha,
+            self.alpha.map_or_else(String::new, |alpha| format!(" (alpha {alpha})")),
             self.batch,
             self.threads,
             self.precision.name(),

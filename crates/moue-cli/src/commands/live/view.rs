@@ -34,12 +34,14 @@ pub fn run(sources: &[VideoSource], mut seer: Seer, folder: &Path, stop: &Atomic
         recording: None,
         buffer: Vec::new(),
     };
+    let mut failed = 0;
     for source in sources.iter().cycle() {
         let live = match Live::open(source) {
             Ok(live) => live,
-            // Another camera goes on with the one there is.
-            Err(error) if window.is_some() && sources.len() > 1 => {
+            // The key for another camera goes on with the next that can be opened.
+            Err(error) if window.is_some() && failed < sources.len() => {
                 view.message = describe(&error);
+                failed += 1;
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -48,6 +50,7 @@ pub fn run(sources: &[VideoSource], mut seer: Seer, folder: &Path, stop: &Atomic
             Some(window) => window,
             empty => empty.insert(open(live.size())?),
         };
+        failed = 0;
         let next = view.show(window, &live, &mut seer, stop)?;
         if next == Next::Quit {
             break;

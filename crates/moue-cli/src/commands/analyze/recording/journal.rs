@@ -140,7 +140,11 @@ mod tests {
             let frames = if cut == line(3).len() { 4 } else { 3 };
             assert_eq!((journal.frames(), journal.last()), (frames, Some((frames - 1) as f64 / 4.0)));
             let mut again = Vec::new();
-            journal.replay(|record| Ok(again.push(record.frame))).unwrap();
+            let each = |record: Record| {
+                again.push(record.frame);
+                Ok(())
+            };
+            journal.replay(each).unwrap();
             assert_eq!(again, (0..frames).collect::<Vec<u64>>());
             let mut file = journal.into_file().unwrap();
             file.write_all(line(frames).as_bytes()).unwrap();
