@@ -10,11 +10,23 @@ pub(super) struct Width(usize);
 /// Tenths of a second.
 const TENTHS: [u64; 10] = [1, 5, 10, 50, 100, 300, 600, 3000, 6000, 36_000];
 
+const MAX_POINTS: f64 = 720.0;
+
 impl Width {
     pub const NARROWEST: Self = Self(0);
 
     pub fn of_seconds(seconds: f64) -> Option<Self> {
         TENTHS.iter().position(|&tenths| tenths as f64 == 10.0 * seconds).map(Self)
+    }
+
+    /// The narrowest with which a time of this length has no more points than a page has room for, and half a second
+    /// at least for what is longer than half a minute. It never shrinks while a length grows.
+    pub fn for_length(length: f64) -> Self {
+        let fits = |w: &Self| {
+            let seconds = w.seconds();
+            length / seconds <= MAX_POINTS && (seconds >= 0.5 || length <= 30.0)
+        };
+        Self::all().find(fits).unwrap_or(Self(TENTHS.len() - 1))
     }
 
     pub fn all() -> impl Iterator<Item = Self> {

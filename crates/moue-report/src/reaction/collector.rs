@@ -14,7 +14,8 @@ pub(super) use clip::{Clip, Track};
 
 /// The latest time that is believed, in seconds: four months.
 pub(super) const MAX_TIME: f64 = 1e7;
-/// Bins of all people together, and bins of one clip, from which on bins are put together: about 150 MB.
+/// Bins of all people together, and bins of one clip, from which on bins become wider than the page has them: about
+/// 150 MB.
 const MAX_CELLS: usize = 1 << 20;
 const MAX_BINS: usize = 1 << 16;
 /// More people than this are tracks that break all the time.
@@ -26,8 +27,9 @@ const MAX_LABELS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stream(usize);
 
-/// Reads records into sums a time bin. What it holds grows with the number of people and with the time that each is in
-/// view, and stops growing at about 150 MB: from then on bins become wider.
+/// Reads records into sums a time bin, in bins as wide as the page has them for the length so far: at most 720 a person,
+/// however long the clips are. What it holds grows with the number of people only, and stops growing at about 150 MB:
+/// from then on bins become wider still.
 pub struct Collector {
     settings: Settings,
     events: Vec<Event>,
@@ -158,12 +160,18 @@ impl Collector {
         }
         let cells: usize = self.clips.iter().map(|c| c.cells).sum();
         let bins = self.clips.iter().map(|c| c.observed.len()).max().unwrap_or_default();
-        if (cells > MAX_CELLS && cells > 2 * tracks) || bins > MAX_BINS {
-            let wider = self.width.wider();
-            if let Some((wider, factor)) = wider.and_then(|w| Some((w, self.width.per(w)?))) {
-                self.clips.iter_mut().for_each(|clip| clip.widen(factor));
-                self.width = wider;
-            }
+        // Bins narrower than those of the page are of no use, and clips only become longer.
+        let shown = match self.settings.bin {
+            Some(bin) => Width::of_seconds(bin).unwrap_or(Width::NARROWEST),
+            None => Width::for_length(self.clips.iter().map(|c| c.end).fold(0.0, f64::max)),
+        };
+        let too_many = (cells > MAX_CELLS && cells > 2 * tracks) || bins > MAX_BINS;
+        if (self.width < shown || too_many)
+            && let Some(wider) = self.width.wider()
+            && let Some(factor) = self.width.per(wider)
+        {
+            self.clips.iter_mut().for_each(|clip| clip.widen(factor));
+            self.width = wider;
         }
         Ok(())
     }
@@ -208,39 +216,52 @@ impl Collector {
 mod tests {
     use super::*;
 
-    /// Ten frames a second of many people: each frame of each would be a bin of its own.
-    #[test]
-    fn what_is_held_stops_growing() {
+    fn record_of(people: u64) -> Record {
         let line = r#"{"source":"a","frame":1,"time":0.0,"width":4,"height":3,"faces":[{"id":0,"box":{"x":0.0,"y":0.0,
             "width":2.0,"height":2.0},"score":0.9,"emotion":"happy","confidence":0.75,
             "probabilities":{"happy":0.75,"sad":0.25}}]}"#;
         let mut record: Record = serde_json::from_str(line).unwrap();
         let face = record.faces[0].clone();
-        record.faces = (0..60).map(|id| moue::Face { id, ..face.clone() }).collect();
+        record.faces = (0..people).map(|id| moue::Face { id, ..face.clone() }).collect();
+        record
+    }
+
+    #[test]
+    fn what_is_held_of_a_person_does_not_grow_with_the_length() {
+        let mut record = record_of(5);
         let mut collector = Collector::new(Settings::default(), Vec::new()).unwrap();
         let stream = collector.stream("a", None);
         let mut most = 0;
-        for frame in 0..40_000 {
+        for frame in 0..100_000 {
             record.time = f64::from(frame) / 10.0;
             collector.add(stream, &record).unwrap();
             most = most.max(collector.clips[0].cells);
         }
-        assert!(most <= MAX_CELLS + 60 && most > MAX_CELLS / 2, "{most}");
-        assert_eq!(collector.width.seconds(), 0.5);
-        let track = &collector.clips[0].tracks[59];
+        assert!(most <= 5 * 722, "{most}");
+        assert_eq!(collector.width.seconds(), 30.0);
+        let track = &collector.clips[0].tracks[4];
         let seconds: f64 = track.cells.iter().map(|(cell, _)| cell.seconds).sum();
-        assert!((seconds - 3999.9).abs() < 1e-6 && (track.seconds - 3999.9).abs() < 1e-6, "{seconds}");
+        assert!((seconds - 9999.9).abs() < 1e-6 && (track.seconds - 9999.9).abs() < 1e-6, "{seconds}");
         assert!(track.cells.iter().all(|(cell, sums)| (sums[0] / cell.seconds - 0.75).abs() < 1e-9));
+    }
 
-        // A face after days of nothing: bins are few however long the clip is.
+    #[test]
+    fn what_is_held_of_a_crowd_or_after_days_is_bounded() {
+        let mut record = record_of(2000);
+        let settings = Settings { bin: Some(1.0), ..Settings::default() };
+        let mut collector = Collector::new(settings, Vec::new()).unwrap();
+        let stream = collector.stream("a", None);
+        for frame in 0..700 {
+            record.time = f64::from(frame);
+            collector.add(stream, &record).unwrap();
+            assert!(collector.clips[0].cells <= MAX_CELLS + 2000);
+        }
+        assert_eq!(collector.width.seconds(), 5.0);
         record.time = 1e6;
-        collector.add(stream, &record).unwrap();
-        record.time += 1.0;
-        collector.add(stream, &record).unwrap();
-        record.time += 1.0;
         for _ in 0..9 {
             collector.add(stream, &record).unwrap();
         }
         assert!(collector.clips[0].observed.len() <= MAX_BINS, "{}", collector.clips[0].observed.len());
+        assert!(matches!(collector.finish(), Err(Error::Argument(_))));
     }
 }

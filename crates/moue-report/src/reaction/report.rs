@@ -14,8 +14,6 @@ use super::{Collector, Error, Event, Settings};
 
 /// More groups cannot be told apart on one page.
 const MAX_GROUPS: usize = 24;
-/// Points of a timeline: more than a page has room for.
-const MAX_POINTS: f64 = 720.0;
 
 /// What is known about the reaction of one or more groups of people.
 pub struct Report {
@@ -157,14 +155,9 @@ fn choose_width(settings: &Settings, narrow: Width, length: f64, clips: &[Clip])
     // A bin holds two frames at least, else the timeline has holes.
     let frame =
         clips.iter().map(|c| c.observed.iter().sum::<f64>() / c.frames.max(1) as f64).fold(0.0, f64::max);
-    let fits = |w: Width| {
-        let seconds = w.seconds();
-        w >= narrow
-            && length / seconds <= MAX_POINTS
-            && seconds >= 2.0 * frame
-            && (seconds >= 0.5 || length <= 30.0)
-    };
-    Ok(Width::all().find(|&w| fits(w)).or_else(|| Width::all().last()).unwrap_or(narrow))
+    let enough = narrow.max(Width::for_length(length));
+    let mut wide = Width::all().filter(|&w| w >= enough);
+    Ok(wide.find(|w| w.seconds() >= 2.0 * frame).or(Width::all().last()).unwrap_or(enough))
 }
 
 /// Clips by group in the order of their first clip; those without a group stand alone, under the name of their file.

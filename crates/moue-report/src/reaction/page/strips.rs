@@ -309,7 +309,7 @@ impl Strip {
         html! {
             @for (y, group, name) in ends {
                 text class={ "end h" (super::hues::group_hue(group)) } x=(at(RIGHT + 6.0)) y=(at(y + 3.5)) {
-                    (shortened(name, 17))
+                    (shortened(name, 14))
                 }
             }
         }

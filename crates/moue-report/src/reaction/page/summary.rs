@@ -139,7 +139,9 @@ fn contrast(report: &Report) -> Markup {
         if Some(m) == report.measures.valence() { signed(v) } else { format!("{} points", words::points(v)) }
     };
     html! {
-        @if clear.is_empty() {
+        @if comparison.differences.iter().flatten().all(|d| d.interval.is_none()) {
+            "With fewer than two people in a group, nothing can be said about how groups differ."
+        } @else if clear.is_empty() {
             "No difference to " strong { (first.name) } " is larger than what these few people leave open."
         } @else {
             @for (group, m, mean, low, high) in clear.iter().take(2) {
