@@ -284,6 +284,8 @@ fn a_run_that_dies_anywhere_goes_on_to_the_same_weights() {
             // What a kill in the middle of writing leaves behind.
             let leftover = options.folder.join(".moue-abc123.part");
             std::fs::write(&leftover, b"half a checkp").unwrap();
+            // What a kill between the checkpoint and the history leaves out.
+            let _ = std::fs::remove_file(options.history());
             let saved = options.last().exists();
             options.resume = true;
             let mut log = Log::default();
@@ -292,6 +294,8 @@ fn a_run_that_dies_anywhere_goes_on_to_the_same_weights() {
             assert!(!saved || log.steps.len() < steps, "nothing was resumed");
             assert!(!leftover.exists());
             assert_same(&outcome, &whole);
+            let written = read_history(&options.history()).unwrap();
+            assert_eq!(written.len(), whole.history.len());
             assert_eq!(tensors(&options), tensors(&whole_options));
         }
     }

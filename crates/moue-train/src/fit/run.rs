@@ -131,6 +131,10 @@ impl<'a> Run<'a> {
         let (plan, state) = (&self.plan, &mut self.state);
         let epochs = plan.recipe.epochs;
         observer.on_start(&plan.info(self.resumed)?);
+        if !state.progress.history.is_empty() {
+            // A run that died between its checkpoint and its history has one row too few there.
+            write_text(&plan.options.history(), &history_csv(&state.progress.history))?;
+        }
         while state.progress.epoch <= epochs && !state.progress.is_stopped_early() {
             observer.on_epoch_start(state.progress.epoch, epochs);
             if state.epoch(plan, observer)?.is_break() {
