@@ -138,15 +138,9 @@ mod tests {
 
     #[test]
     fn people_are_tiers_of_annotations_that_meet() {
-        let face = |id, emotion: &str| Face {
-            certain: None,
-            id,
-            bounds: BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 },
-            score: 0.9,
-            emotion: emotion.to_owned(),
-            confidence: 0.6,
-            probabilities: [(emotion, 0.6)].into_iter().collect(),
-            raw_probabilities: None,
+        let face = |id, emotion: &str| {
+            let bounds = BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 };
+            Face::new(id, bounds, 0.9, [(emotion, 0.6)].into_iter().collect())
         };
         let mut elan = Elan::default();
         for frame in 0..40_u64 {

@@ -133,15 +133,9 @@ mod tests {
     use super::*;
 
     fn records() -> Vec<Record> {
-        let face = |id, emotion: &str| Face {
-            certain: None,
-            id,
-            bounds: BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 },
-            score: 0.9,
-            emotion: emotion.to_owned(),
-            confidence: 0.6,
-            probabilities: [(emotion, 0.6)].into_iter().collect(),
-            raw_probabilities: None,
+        let face = |id, emotion: &str| {
+            let bounds = BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 };
+            Face::new(id, bounds, 0.9, [(emotion, 0.6)].into_iter().collect())
         };
         (0..20_u64)
             .map(|frame| {

@@ -160,7 +160,7 @@ pub(crate) fn logits_of(
 }
 
 /// Logits of rows whose pictures are all changed in the same way.
-fn logits_under(
+pub(crate) fn logits_under(
     run: Run<'_>,
     target: &Target,
     classes: usize,

@@ -9,7 +9,8 @@ use moue_graph::engine::{Engine, InferenceOptions};
 use moue_graph::{Calibration, Model};
 use serde::{Deserialize, Serialize};
 
-use crate::augment::{Scratch, Source, Target, Transform, render};
+use crate::augment::{Target, Transform};
+use crate::evaluate::{Rows, logits_under};
 use crate::{Error, Result};
 
 /// Who teaches, and how much of a target comes from the teachers.
@@ -88,25 +89,16 @@ impl Teaching {
             let mut session = engine.inference(&model.graph, &model.weights, &options)?;
             let calibration =
                 Calibration { temperature: model.card.calibration.temperature * self.temperature };
-            let mut pictures = vec![0.0; BATCH * target.len()];
-            let mut logits = vec![0.0; BATCH * names.len()];
-            let mut scratch = Scratch::default();
+            let mut run = |p: &[f32], n: usize, out: &mut [f32]| session.logits(p, n, out);
+            let rows = Rows { dataset, indices, leaked: &[] };
             let share = 0.5 / self.models.len() as f32;
             for flip in [false, true] {
                 let transform = Transform { flip, ..Transform::NONE };
-                for (rows, sums) in indices.chunks(BATCH).zip(sums.chunks_mut(BATCH * names.len())) {
-                    for (&row, picture) in rows.iter().zip(pictures.chunks_exact_mut(target.len())) {
-                        let source = Source::new(dataset.pixels(row), dataset.side() as usize)?;
-                        render(source, &transform, &target, &mut scratch, picture)?;
-                    }
-                    let logits = &mut logits[..rows.len() * names.len()];
-                    session.logits(&pictures[..rows.len() * target.len()], rows.len(), logits)?;
-                    for (row, sum) in logits.chunks_exact(names.len()).zip(sums.chunks_exact_mut(names.len()))
-                    {
-                        let probabilities = calibration.probabilities(row);
-                        for (value, &place) in sum.iter_mut().zip(&places) {
-                            *value += share * probabilities[place];
-                        }
+                let logits = logits_under(&mut run, &target, names.len(), rows, BATCH, &transform)?;
+                for (row, sum) in logits.chunks_exact(names.len()).zip(sums.chunks_exact_mut(names.len())) {
+                    let probabilities = calibration.probabilities(row);
+                    for (value, &place) in sum.iter_mut().zip(&places) {
+                        *value += share * probabilities[place];
                     }
                 }
             }

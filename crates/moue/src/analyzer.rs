@@ -171,7 +171,9 @@ impl Analyzer {
         sort(&mut found);
         let answers = self.read(picture, &found)?;
         let faces = found.iter().zip(answers).zip(0..);
-        Ok(faces.map(|((d, p), id)| face(id, bounds(d), d.score, p, self.min_confidence)).collect())
+        Ok(faces
+            .map(|((d, p), id)| Face::new(id, bounds(d), d.score, p).judged(self.min_confidence))
+            .collect())
     }
 
     /// [`analyze`](Self::analyze) as the record of a still picture.
@@ -247,7 +249,7 @@ impl Analyzer {
         let all =
             BoundingBox { x: 0.0, y: 0.0, width: picture.width() as f32, height: picture.height() as f32 };
         let answers = self.classifier.classify(picture, &[all.into()])?;
-        Ok(answers.into_iter().map(|p| face(0, all, 1.0, p, self.min_confidence)).collect())
+        Ok(answers.into_iter().map(|p| Face::new(0, all, 1.0, p).judged(self.min_confidence)).collect())
     }
 }
 
@@ -261,20 +263,6 @@ fn sort(found: &mut [Detection]) {
 pub(crate) fn bounds(detection: &Detection) -> BoundingBox {
     let &Detection { x, y, width, height, .. } = detection;
     BoundingBox { x, y, width, height }
-}
-
-/// A face with its most probable emotion; `least` is the confidence from which on it counts as certain.
-pub(crate) fn face(
-    id: u64,
-    bounds: BoundingBox,
-    score: f32,
-    probabilities: Probabilities,
-    least: Option<f32>,
-) -> Face {
-    let (emotion, confidence) =
-        probabilities.ranked().first().map(|&(label, p)| (label.to_owned(), p)).unwrap_or_default();
-    let certain = least.map(|least| confidence >= least);
-    Face { id, bounds, score, emotion, confidence, certain, probabilities, raw_probabilities: None }
 }
 
 fn whole(bounds: BoundingBox) -> Detection {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use moue_detect::Detection;
 
-use crate::analyzer::{bounds, face};
+use crate::analyzer::bounds;
 use crate::{BoundingBox, Face, Probabilities, Record, Sighting, Smoother, TrackOptions, Tracker};
 
 /// How frames are joined.
@@ -51,15 +51,12 @@ impl Follower {
             .zip(ids)
             .filter_map(|(Sighting { place, probabilities }, id)| {
                 let id = id?;
-                if !self.smoothing {
-                    return Some(face(id, bounds(&place), place.score, probabilities, self.min_confidence));
-                }
-                let smoothed = self.smooth(id, time, &probabilities);
-                let raw_probabilities = Some(probabilities);
-                Some(Face {
-                    raw_probabilities,
-                    ..face(id, bounds(&place), place.score, smoothed, self.min_confidence)
-                })
+                let (shown, raw_probabilities) = match self.smoothing {
+                    true => (self.smooth(id, time, &probabilities), Some(probabilities)),
+                    false => (probabilities, None),
+                };
+                let face = Face::new(id, bounds(&place), place.score, shown).judged(self.min_confidence);
+                Some(Face { raw_probabilities, ..face })
             })
             .collect();
         faces.sort_by_key(|face| face.id);

@@ -70,6 +70,19 @@ pub struct BoundingBox {
 }
 
 impl Face {
+    /// A face whose emotion and confidence are those of the most probable label, with nothing said about how certain it is.
+    pub fn new(id: u64, bounds: BoundingBox, score: f32, probabilities: Probabilities) -> Self {
+        let (emotion, confidence) =
+            probabilities.ranked().first().map(|&(label, p)| (label.to_owned(), p)).unwrap_or_default();
+        Self { id, bounds, score, emotion, confidence, certain: None, probabilities, raw_probabilities: None }
+    }
+
+    /// The face, called certain where its confidence reaches `least`; `None` leaves that open.
+    pub(crate) fn judged(mut self, least: Option<f32>) -> Self {
+        self.certain = least.map(|least| self.confidence >= least);
+        self
+    }
+
     /// Whether this face is below the threshold that was asked for: nothing should be said about it then.
     pub fn is_uncertain(&self) -> bool {
         self.certain == Some(false)

@@ -116,15 +116,9 @@ mod tests {
 
     #[test]
     fn people_are_listed_with_their_times_and_shares() {
-        let face = |id: u64, emotion: &str| Face {
-            certain: None,
-            id,
-            bounds: BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 },
-            score: 0.9,
-            emotion: emotion.to_owned(),
-            confidence: 0.6,
-            probabilities: [(emotion, 0.6)].into_iter().collect(),
-            raw_probabilities: None,
+        let face = |id: u64, emotion: &str| {
+            let bounds = BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 };
+            Face::new(id, bounds, 0.9, [(emotion, 0.6)].into_iter().collect())
         };
         let mut people = People::default();
         for frame in 0..8_u64 {
