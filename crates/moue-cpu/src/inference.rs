@@ -54,21 +54,7 @@ impl Session {
 impl InferenceSession for Session {
     fn logits(&mut self, pictures: &[f32], count: usize, logits: &mut [f32]) -> Result<()> {
         let (one, classes) = (self.plan.input, self.plan.output.len);
-        if count == 0 || count > self.max_batch {
-            return Err(Error::Parameter(format!(
-                "a batch holds 1 to {} pictures, not {count}",
-                self.max_batch
-            )));
-        }
-        if pictures.len() != count * one || logits.len() != count * classes {
-            return Err(Error::Parameter(format!(
-                "{count} pictures have {} values and {} logits, not {} and {}",
-                count * one,
-                count * classes,
-                pictures.len(),
-                logits.len()
-            )));
-        }
+        crate::batch::check(count, self.max_batch, [one, classes], pictures, logits)?;
         let (plan, level) = (&self.plan, self.level);
         let threads = self.team.len();
         let arenas: Vec<Arena> = self.arenas.iter_mut().map(|a| Arena::new(a)).collect();

@@ -5,6 +5,7 @@
 //! whatever the number of threads.
 
 mod aligned;
+mod batch;
 mod inference;
 mod kernels;
 mod lockstep;

@@ -4,9 +4,21 @@ mod efficientnet_lite;
 mod mobilenet_v2;
 
 pub use efficientnet_lite::EfficientNetLite;
-pub use mobilenet_v2::{MobileNetV2, Stem};
+pub use mobilenet_v2::MobileNetV2;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Graph, Result};
+
+/// Step of the first convolution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stem {
+    /// Stride 2, as published.
+    #[default]
+    Stride2,
+    /// Stride 1: keeps the detail of pictures as small as 48x48.
+    Stride1,
+}
 
 /// Names accepted by [`build`].
 pub const NAMES: &[&str] = &["efficientnet_lite0", "mobilenet_v2"];
@@ -25,4 +37,10 @@ pub fn build(name: &str, alpha: f32, input: [usize; 3], stem: Stem) -> Result<Gr
 /// [`build`] with the family's usual stem for `side` x `side` pictures of three channels.
 pub fn by_name(name: &str, alpha: f32, side: usize) -> Result<Graph> {
     build(name, alpha, [side, side, 3], Stem::default())
+}
+
+/// The nearest multiple of 8 that is not more than 10 % below (Keras' `_make_divisible`).
+fn divisible(channels: f32) -> usize {
+    let rounded = (((channels + 4.0) / 8.0).floor() as usize * 8).max(8);
+    if (rounded as f32) < 0.9 * channels { rounded + 8 } else { rounded }
 }

@@ -78,21 +78,7 @@ impl Session {
 impl InferenceSession for Session {
     fn logits(&mut self, pictures: &[f32], count: usize, logits: &mut [f32]) -> Result<()> {
         let (one, classes) = (self.plan.input, self.plan.classes);
-        if count == 0 || count > self.max_batch {
-            return Err(Error::Parameter(format!(
-                "a batch holds 1 to {} pictures, not {count}",
-                self.max_batch
-            )));
-        }
-        if pictures.len() != count * one || logits.len() != count * classes {
-            return Err(Error::Parameter(format!(
-                "{count} pictures have {} values and {} logits, not {} and {}",
-                count * one,
-                count * classes,
-                pictures.len(),
-                logits.len()
-            )));
-        }
+        crate::batch::check(count, self.max_batch, [one, classes], pictures, logits)?;
         let (plan, level) = (&self.plan, self.level);
         let arenas: Vec<Shared<u8>> =
             self.buffers.iter_mut().map(|b| Shared(b.arena.as_mut_slice().as_mut_ptr())).collect();

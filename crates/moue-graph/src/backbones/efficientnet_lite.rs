@@ -2,7 +2,7 @@
 //! ICML 2019) without squeeze-and-excitation, with ReLU6 in place of swish and a stem and top that keep their
 //! widths. Layers carry the names of `keras.applications.EfficientNetB0`.
 
-use super::mobilenet_v2::{Stem, divisible};
+use super::{Stem, divisible};
 use crate::graph::{Graph, GraphBuilder, LayerId};
 use crate::op::{Activation, Op, Padding};
 use crate::{Error, Result};

@@ -1,22 +1,10 @@
 //! MobileNetV2 (Sandler, Howard, Zhu, Zhmoginov and Chen: "MobileNetV2: Inverted Residuals and
 //! Linear Bottlenecks", CVPR 2018), layer for layer as `keras.applications.MobileNetV2`.
 
-use serde::{Deserialize, Serialize};
-
+use super::{Stem, divisible};
 use crate::graph::{Graph, GraphBuilder, LayerId};
 use crate::op::{Activation, Op, Padding};
 use crate::{Error, Result};
-
-/// Step of the first convolution.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stem {
-    /// Stride 2, as published.
-    #[default]
-    Stride2,
-    /// Stride 1: keeps the detail of pictures as small as 48x48.
-    Stride1,
-}
 
 /// What to build.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,10 +132,4 @@ fn pointwise(filters: usize) -> Op {
         use_bias: false,
         activation: Activation::Linear,
     }
-}
-
-/// The nearest multiple of 8 that is not more than 10 % below (Keras' `_make_divisible`).
-pub(super) fn divisible(channels: f32) -> usize {
-    let rounded = (((channels + 4.0) / 8.0).floor() as usize * 8).max(8);
-    if (rounded as f32) < 0.9 * channels { rounded + 8 } else { rounded }
 }
