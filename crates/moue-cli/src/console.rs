@@ -1,7 +1,7 @@
 //! The two streams: results on stdout, everything else on stderr.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -11,8 +11,10 @@ use crate::failure::{Failure, Result};
 /// Writes a result to stdout. A stream that nobody reads any more is an error here, and a quiet end in `main`.
 pub fn print(text: impl Display) -> Result<()> {
     let mut out = io::stdout().lock();
-    write!(out, "{text}")?;
-    Ok(out.flush()?)
+    write!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => error.into(),
+        _ => Failure::message(format!("standard output: {error}")),
+    })
 }
 
 /// Writes a value to stdout as one line of JSON.

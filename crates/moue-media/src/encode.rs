@@ -36,6 +36,14 @@ impl Picture {
     pub fn write(&self, path: &Path) -> Result<(), Error> {
         write(path, self.pixels(), self.width(), self.height(), ExtendedColorType::Rgb8)
     }
+
+    /// The picture as a JPEG of a quality from 1 (small) to 100 (fine), in memory.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] where the quality is out of range, or the size is none that a JPEG can hold.
+    pub fn to_jpeg(&self, quality: u8) -> Result<Vec<u8>, Error> {
+        jpeg(self.pixels(), (self.width(), self.height()), ExtendedColorType::Rgb8, quality)
+    }
 }
 
 impl Grey {
@@ -52,16 +60,24 @@ impl Grey {
     /// # Errors
     /// [`Error::Argument`] where the quality is out of range, or the size is none that a JPEG can hold.
     pub fn to_jpeg(&self, quality: u8) -> Result<Vec<u8>, Error> {
-        let (width, height) = (self.width(), self.height());
-        if !(1..=100).contains(&quality) {
-            return Err(Error::Argument(format!("JPEG quality {quality}, expected 1 to 100")));
-        }
-        let mut bytes = Vec::new();
-        JpegEncoder::new_with_quality(&mut bytes, quality)
-            .write_image(self.pixels(), width, height, ExtendedColorType::L8)
-            .map_err(|e| Error::Argument(format!("{width}x{height} pixels make no JPEG: {e}")))?;
-        Ok(bytes)
+        jpeg(self.pixels(), (self.width(), self.height()), ExtendedColorType::L8, quality)
     }
+}
+
+fn jpeg(
+    pixels: &[u8],
+    (width, height): (u32, u32),
+    colour: ExtendedColorType,
+    quality: u8,
+) -> Result<Vec<u8>, Error> {
+    if !(1..=100).contains(&quality) {
+        return Err(Error::Argument(format!("JPEG quality {quality}, expected 1 to 100")));
+    }
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality)
+        .write_image(pixels, width, height, colour)
+        .map_err(|e| Error::Argument(format!("{width}x{height} pixels make no JPEG: {e}")))?;
+    Ok(bytes)
 }
 
 fn write(

@@ -40,13 +40,13 @@ impl Elan {
         for face in &record.faces {
             let tier = self.tiers.entry(face.id).or_default();
             match tier.last_mut().filter(|stretch| ms(time) <= stretch.to + ms(HELD)) {
-                Some(stretch) if stretch.emotion == face.emotion => stretch.to = end,
+                Some(stretch) if stretch.emotion == face.verdict() => stretch.to = end,
                 before => {
                     if let Some(before) = before {
                         // Annotations of a tier must not overlap, and should meet.
                         before.to = ms(time);
                     }
-                    tier.push(Stretch { emotion: face.emotion.clone(), from: ms(time), to: end });
+                    tier.push(Stretch { emotion: face.verdict().to_owned(), from: ms(time), to: end });
                 }
             }
         }
@@ -148,7 +148,10 @@ mod tests {
                 // A miss of one frame is none.
                 2 => vec![],
                 0..5 => vec![face(0, "happy")],
-                5..8 => vec![face(0, "sa&d"), face(3, "fear")],
+                5..8 => {
+                    let unsure = Face { certain: Some(frame != 7), ..face(3, "fear") };
+                    vec![face(0, "sa&d"), unsure]
+                }
                 30..31 => vec![face(0, "sa&d")],
                 _ => vec![],
             };
@@ -160,7 +163,7 @@ mod tests {
             elan.tiers[&0],
             [stretch("happy", 0, 500), stretch("sa&d", 500, 800), stretch("sa&d", 3000, 3100)]
         );
-        assert_eq!(elan.tiers[&3], [stretch("fear", 500, 800)]);
+        assert_eq!(elan.tiers[&3], [stretch("fear", 500, 700), stretch("uncertain", 700, 800)]);
         let text = elan.document("./a \"b\".mp4");
         assert!(text.contains("TIER_ID=\"Person 3\"") && text.contains("sa&amp;d"), "{text}");
         assert!(text.contains("MEDIA_URL=\"./a &quot;b&quot;.mp4\" MIME_TYPE=\"video/mp4\""), "{text}");

@@ -28,7 +28,7 @@ pub struct SubtitleWriter<W> {
     sink: W,
     format: SubtitleFormat,
     cues: u64,
-    /// Emotion of each person, and when the face was last seen.
+    /// What is said about each person, and when the face was last seen.
     now: BTreeMap<u64, (String, f64)>,
     start: f64,
     /// Time and length of the last frame.
@@ -61,7 +61,7 @@ impl<W: Write> SubtitleWriter<W> {
             }
         }
         for face in &record.faces {
-            next.insert(face.id, (face.emotion.clone(), time));
+            next.insert(face.id, (face.verdict().to_owned(), time));
         }
         let same = self.now.len() == next.len()
             && self.now.iter().zip(&next).all(|(a, b)| (a.0, &a.1.0) == (b.0, &b.1.0));
@@ -137,13 +137,14 @@ mod tests {
             let bounds = BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 };
             Face::new(id, bounds, 0.9, [(emotion, 0.6)].into_iter().collect())
         };
+        let unsure = Face { certain: Some(false), ..face(2, "fear") };
         (0..20_u64)
             .map(|frame| {
                 let faces = match frame {
                     // Missed once.
                     3 => vec![],
                     0..8 => vec![face(0, "happy")],
-                    8..10 => vec![face(0, "sad"), face(1, "a<b")],
+                    8..10 => vec![face(0, "sad"), face(1, "a<b"), unsure.clone()],
                     _ => vec![],
                 };
                 let (source, time) = ("a.mp4".to_owned(), frame as f64 / 10.0);
@@ -163,12 +164,12 @@ mod tests {
             written(SubtitleFormat::WebVtt),
             "WEBVTT\n\n\
              00:00:00.000 --> 00:00:00.800\n<v Person 0>happy\n\n\
-             00:00:00.800 --> 00:00:01.200\n<v Person 0>sad\n<v Person 1>a&lt;b\n\n"
+             00:00:00.800 --> 00:00:01.200\n<v Person 0>sad\n<v Person 1>a&lt;b\n<v Person 2>uncertain\n\n"
         );
         assert_eq!(
             written(SubtitleFormat::SubRip),
             "1\n00:00:00,000 --> 00:00:00,800\nPerson 0: happy\n\n\
-             2\n00:00:00,800 --> 00:00:01,200\nPerson 0: sad\nPerson 1: a<b\n\n"
+             2\n00:00:00,800 --> 00:00:01,200\nPerson 0: sad\nPerson 1: a<b\nPerson 2: uncertain\n\n"
         );
     }
 

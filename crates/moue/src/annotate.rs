@@ -7,10 +7,7 @@ use crate::{Face, Probabilities};
 /// Emotions whose colour is the same whatever the order of a model's labels.
 const COLOURED: [&str; 8] = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "contempt"];
 
-/// What stands above a face about which nothing should be said.
-const UNCERTAIN: &str = "uncertain";
-
-/// Its frame: grey belongs to no emotion.
+/// The frame of a face about which nothing should be said: grey belongs to no emotion.
 const UNCERTAIN_COLOUR: [u8; 3] = [128; 3];
 
 /// Draws a frame around each face and above it the emotion with its probability, such as `happy 87 %`, in a
@@ -35,7 +32,7 @@ pub fn annotate(picture: &mut Picture, faces: &[Face]) {
 
 fn label(face: &Face) -> String {
     match face.is_uncertain() {
-        true => UNCERTAIN.to_owned(),
+        true => Face::UNCERTAIN.to_owned(),
         false => format!("{} {:.0} %", face.emotion, 100.0 * face.confidence),
     }
 }

@@ -70,6 +70,9 @@ pub struct BoundingBox {
 }
 
 impl Face {
+    /// What stands in place of an emotion where nothing should be said about a face.
+    pub const UNCERTAIN: &'static str = "uncertain";
+
     /// A face whose emotion and confidence are those of the most probable label, with nothing said about how certain it is.
     pub fn new(id: u64, bounds: BoundingBox, score: f32, probabilities: Probabilities) -> Self {
         let (emotion, confidence) =
@@ -86,6 +89,12 @@ impl Face {
     /// Whether this face is below the threshold that was asked for: nothing should be said about it then.
     pub fn is_uncertain(&self) -> bool {
         self.certain == Some(false)
+    }
+
+    /// What is said about this face where people read it, and what it is counted as: its emotion, or
+    /// [`UNCERTAIN`](Self::UNCERTAIN).
+    pub fn verdict(&self) -> &str {
+        if self.is_uncertain() { Self::UNCERTAIN } else { &self.emotion }
     }
 }
 
@@ -197,7 +206,9 @@ mod tests {
             r#"{"source":"a \"b\".jpg","frame":0,"time":0.0,"width":640,"height":480,"faces":[{"id":0,"box":{"x":8.0,"y":9.5,"width":60.0,"height":61.0},"score":0.75,"emotion":"happy","confidence":0.9,"probabilities":{"surprise":0.1,"happy":0.9}}]}"#
         );
         let mut unsure = record();
+        assert_eq!(unsure.faces[0].verdict(), "happy");
         unsure.faces[0].certain = Some(false);
+        assert_eq!(unsure.faces[0].verdict(), "uncertain");
         let text = serde_json::to_string(&unsure).unwrap();
         assert!(text.contains(r#""confidence":0.9,"certain":false,"probabilities""#), "{text}");
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), unsure);

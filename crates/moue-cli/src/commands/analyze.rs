@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use moue::{Analyzer, Limits, Model, Picture, Record};
-use moue_media::find_pictures;
+use moue_media::{VideoSource, find_pictures};
 
 use crate::commands::detector::{Chosen, Flags};
 use crate::commands::report;
@@ -22,6 +22,7 @@ use crate::{console, interrupt};
 use inputs::Input;
 use output::{CsvFile, Pictures};
 use video::Videos;
+pub use video::open_before;
 
 /// Find the faces of pictures and videos and read their emotions
 ///
@@ -35,6 +36,7 @@ Examples:
   moue analyze photos/ --out-dir marked/ --json     one JSON object a picture
   moue analyze clip.mp4 --json                      one JSON object a frame
   moue analyze clip.mp4 --report out/               all there is, with a page about the audience
+  moue analyze clip.mp4 --report out/ --thumbnails  the page shows the faces at the peaks, too
   moue analyze clip.mp4 --out clip.jsonl --out clip.vtt --out marked.mp4
   moue analyze crops/ --detector none --no-pictures --csv emotions.csv
   moue analyze party.jpg --min-confidence 0.6       says \"uncertain\" rather than guess")]
@@ -65,6 +67,8 @@ pub struct Args {
     /// Folder for everything about videos: all forms of --out, and the page that `moue report` makes of them
     #[arg(long, value_name = "DIR", conflicts_with = "out_dir")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    page: report::Extras,
     /// Write no pictures
     #[arg(long)]
     no_pictures: bool,
@@ -86,6 +90,7 @@ pub fn run(args: Args) -> Result {
     if args.report.is_some() && sources.is_empty() {
         return Err(Failure::usage("--report is for videos, and there is none"));
     }
+    args.check_page(&sources)?;
     let folder = args.report.as_ref().or(args.out_dir.as_ref());
     args.video.check(&sources, folder.map(PathBuf::as_path))?;
     let chosen = args.detector.choose(args.threads.count())?;
@@ -135,10 +140,42 @@ pub fn run(args: Args) -> Result {
             .map(|source| video::records_in(folder, source))
             .filter(|path| path.exists())
             .collect();
-        let page = report::write(report::Args::of(records, folder.clone()))?;
-        console::say(format_args!("moue: {}", page.display()));
+        match report::write(report::Args::of(records, folder.clone(), args.page)) {
+            Ok((page, ended)) => {
+                console::say(format_args!("moue: {}", page.display()));
+                if ended == Outcome::PartlyFailed {
+                    job.outcome = ended;
+                }
+            }
+            // All the files are there; there is nothing to make a page of.
+            Err(Failure::Failed(error)) if is_empty(&*error) => {
+                console::say(format_args!("moue: no page: {error}"));
+            }
+            failed => drop(failed?),
+        }
     }
     Ok(job.outcome)
+}
+
+impl Args {
+    /// What is wrong with what is asked for of the page is told before hours of analysis, not after.
+    fn check_page(&self, sources: &[&VideoSource]) -> Result<()> {
+        if let Some(flag) = self.page.given().filter(|_| self.report.is_none()) {
+            return Err(Failure::usage(format!("{flag} is for the page of --report DIR")));
+        }
+        let once = sources.iter().find(|source| !matches!(source, VideoSource::File(_)));
+        if let Some(source) = once.filter(|_| self.page.thumbnails()) {
+            return Err(Failure::usage(format!(
+                "--thumbnails reads videos again when their peaks are known, and {source} cannot be read twice"
+            )));
+        }
+        self.page.events().map(drop)
+    }
+}
+
+/// Whether there was nothing to make a page of.
+fn is_empty(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(moue_report::reaction::Error::Empty(_)))
 }
 
 /// The pictures that each input means, `None` where it means none; a video counts as something to look at.

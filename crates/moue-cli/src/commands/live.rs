@@ -13,7 +13,7 @@ use moue_media::{Camera, VideoSource};
 
 use crate::commands::detector::{Chosen, Flags};
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{Json, Numbers, Threads};
+use crate::options::{Abstain, Json, Numbers, Threads};
 use crate::{console, interrupt};
 
 /// Read the emotions in front of a camera as they happen
@@ -63,6 +63,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     #[command(flatten)]
+    abstain: Abstain,
+    #[command(flatten)]
     threads: Threads,
     #[command(flatten)]
     numbers: Numbers,
@@ -91,7 +93,7 @@ pub fn run(args: Args) -> Result {
     let follow = FollowOptions {
         tracks: TrackOptions { sure, ..TrackOptions::default() },
         smoothing: !args.no_smoothing,
-        ..FollowOptions::default()
+        min_confidence: args.abstain.min_confidence,
     };
     let seer = worker::Seer { analyzer: builder.build()?, follower: Follower::new(follow), follow };
     let stop = interrupt::watch()?;
@@ -124,7 +126,7 @@ impl Args {
 fn list() -> Result {
     let cameras = Camera::list()?;
     if cameras.is_empty() {
-        console::say("moue: there is no camera, or none that may be used");
+        console::say("moue: there is no camera, or none that may be used (--source FILE plays a video instead)");
     }
     for (number, Camera { device, name, .. }) in cameras.iter().enumerate() {
         console::print(format_args!("{number}  {name}  ({device})\n"))?;

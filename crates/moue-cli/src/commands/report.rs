@@ -1,12 +1,14 @@
 //! `moue report`: how an audience reacted, as a page.
 
+mod thumbnails;
+
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use moue_report::reaction::{Collector, Error, Illustrations, LinesRead, Settings, read_events};
+use moue_report::reaction::{Collector, Error, Event, Illustrations, LinesRead, Settings, read_events};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
@@ -15,12 +17,13 @@ use crate::failure::{Failure, Outcome, Result};
 ///
 /// Reads what `moue analyze --json` wrote about videos and writes DIR/report.html with its tables as CSV: the emotions over time, for the
 /// audience and each person, who was in view when, the peaks, what changed at events, and how several clips or groups compare. No
-/// face is in the page.
+/// face is in the page unless --thumbnails asks for it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   moue report advert.jsonl --out reaction/
   moue report advert.jsonl --events scenes.csv --out reaction/    scenes.csv: lines such as 1:23,Logo
+  moue report advert.jsonl --thumbnails --out reaction/           with the faces at the peaks
   moue report old.jsonl new.jsonl --out reaction/                 two cuts compared
   moue report --group Berlin=b1.jsonl,b2.jsonl --group Lagos=l1.jsonl,l2.jsonl --out reaction/")]
 pub struct Args {
@@ -30,9 +33,8 @@ pub struct Args {
     /// Folder for the page and its tables, made if need be
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// What happened when: a CSV of time (seconds or h:mm:ss) and name
-    #[arg(long, value_name = "CSV")]
-    events: Option<PathBuf>,
+    #[command(flatten)]
+    extras: Extras,
     /// Files whose people are one group; their clips are laid over each other, beginning on beginning
     #[arg(long = "group", value_name = "NAME=FILE,FILE")]
     groups: Vec<Files>,
@@ -54,10 +56,44 @@ pub struct Args {
 }
 
 impl Args {
-    /// The page of these files in `out`, and all else as usual.
-    pub fn of(records: Vec<PathBuf>, out: PathBuf) -> Self {
+    /// The page of these files in `out` with `extras`, and all else as usual.
+    pub fn of(records: Vec<PathBuf>, out: PathBuf, extras: Extras) -> Self {
         let Settings { bin, window, min_view, people, .. } = Settings::default();
-        Self { records, out, events: None, groups: Vec::new(), title: None, bin, window, min_view, people }
+        Self { records, out, extras, groups: Vec::new(), title: None, bin, window, min_view, people }
+    }
+}
+
+/// What a page may have that records do not.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Page")]
+pub struct Extras {
+    /// What happened when: a CSV of time (seconds or h:mm:ss) and name
+    #[arg(long, value_name = "CSV")]
+    events: Option<PathBuf>,
+    /// Show at each peak the face that showed the emotion most, cut out of the video, which is read again for it; without this
+    /// flag, no face is in the page
+    #[arg(long)]
+    thumbnails: bool,
+}
+
+impl Extras {
+    /// Names a flag that was given.
+    pub fn given(&self) -> Option<&'static str> {
+        match (&self.events, self.thumbnails) {
+            (Some(_), _) => Some("--events"),
+            (None, true) => Some("--thumbnails"),
+            (None, false) => None,
+        }
+    }
+
+    /// Whether videos are read again.
+    pub fn thumbnails(&self) -> bool {
+        self.thumbnails
+    }
+
+    /// The events in the order of the file.
+    pub fn events(&self) -> Result<Vec<Event>> {
+        Ok(self.events.as_deref().map(read_events).transpose()?.unwrap_or_default())
     }
 }
 
@@ -84,14 +120,14 @@ impl FromStr for Files {
 }
 
 pub fn run(args: Args) -> Result {
-    let page = write(args)?;
+    let (page, outcome) = write(args)?;
     console::print(format_args!("{}\n", page.display()))?;
-    Ok(Outcome::Done)
+    Ok(outcome)
 }
 
-/// Writes the page and its tables; gives the place of the page.
-pub fn write(args: Args) -> Result<PathBuf> {
-    let events = args.events.as_deref().map(read_events).transpose()?.unwrap_or_default();
+/// Writes the page and its tables; gives the place of the page, and whether it has all that was asked for.
+pub fn write(args: Args) -> Result<(PathBuf, Outcome)> {
+    let events = args.extras.events()?;
     let default = Settings::default();
     let settings = Settings {
         title: args.title.unwrap_or(default.title),
@@ -108,8 +144,12 @@ pub fn write(args: Args) -> Result<PathBuf> {
         }
     }
     let report = collector.finish().map_err(usage)?;
-    let written = report.write(&args.out, &Illustrations::default())?;
-    Ok(written.page)
+    let (pictures, outcome) = match args.extras.thumbnails {
+        true => thumbnails::thumbnails(&report)?,
+        false => (Illustrations::default(), Outcome::Done),
+    };
+    let written = report.write(&args.out, &pictures)?;
+    Ok((written.page, outcome))
 }
 
 /// Each file once, with its group: groups own their files even if these are named alone, too.

@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 
+use super::programs::{command, not_started};
 use crate::Error;
 
 /// A camera of this machine.
@@ -24,7 +26,7 @@ impl Camera {
     /// # Errors
     /// [`Error::MissingProgram`] where ffmpeg is needed to ask the system and is not there.
     pub fn list() -> Result<Vec<Self>, Error> {
-        system::list()
+        SYSTEM.list()
     }
 
     /// A camera by its place in [`list`](Self::list), its device or its name.
@@ -49,18 +51,17 @@ impl Camera {
 
     pub(super) fn input(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = ["-fflags", "nobuffer"].map(Into::into).to_vec();
-        arguments.extend(["-f", system::FORMAT].map(Into::into));
+        arguments.extend(["-f", SYSTEM.format()].map(Into::into));
         if let Some((width, height)) = self.size {
             arguments.extend(["-video_size".into(), format!("{width}x{height}").into()]);
         }
-        if let Some(rate) = self.rate.or(system::RATE) {
+        if let Some(rate) = self.rate.or(SYSTEM.rate()) {
             arguments.extend(["-framerate".into(), rate.to_string().into()]);
         }
-        arguments.extend(["-i".into(), system::input(&self.device).into()]);
+        arguments.extend(["-i".into(), SYSTEM.input(&self.device).into()]);
         arguments
     }
 
-    #[cfg(any(target_os = "linux", target_os = "macos", windows))]
     fn new(device: String, name: String) -> Self {
         Self { device, name, size: None, rate: None }
     }
@@ -72,97 +73,65 @@ impl fmt::Display for Camera {
     }
 }
 
-#[cfg(target_os = "linux")]
-mod system {
-    use super::Camera;
-    use crate::Error;
+/// How a system gives access to cameras, by the names of ffmpeg's input devices.
+enum System {
+    V4l2,
+    AvFoundation,
+    DirectShow,
+}
 
-    pub const FORMAT: &str = "v4l2";
-    pub const RATE: Option<u32> = None;
+/// The one of this system. The code for all of them is compiled everywhere.
+const SYSTEM: System = if cfg!(target_os = "macos") {
+    System::AvFoundation
+} else if cfg!(windows) {
+    System::DirectShow
+} else {
+    System::V4l2
+};
 
-    pub fn input(device: &str) -> String {
-        device.to_owned()
-    }
-
-    /// The kernel's list. Each camera has several devices; the one with index 0 gives pictures.
-    pub fn list() -> Result<Vec<Camera>, Error> {
-        let Ok(entries) = std::fs::read_dir("/sys/class/video4linux") else { return Ok(Vec::new()) };
-        let mut found: Vec<(u32, Camera)> = Vec::new();
-        for entry in entries.flatten() {
-            let file = entry.file_name();
-            let Some(number) = file.to_str().and_then(|n| n.strip_prefix("video")?.parse().ok()) else {
-                continue;
-            };
-            let read = |name| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-            if !matches!(read("index").trim(), "0" | "") {
-                continue;
-            }
-            let name = read("name").trim().to_owned();
-            found.push((number, Camera::new(format!("/dev/video{number}"), name)));
+impl System {
+    fn format(&self) -> &'static str {
+        match self {
+            Self::V4l2 => "v4l2",
+            Self::AvFoundation => "avfoundation",
+            Self::DirectShow => "dshow",
         }
-        found.sort_by_key(|(number, _)| *number);
-        Ok(found.into_iter().map(|(_, camera)| camera).collect())
-    }
-}
-
-#[cfg(target_os = "macos")]
-mod system {
-    use super::{Camera, asked};
-    use crate::Error;
-
-    pub const FORMAT: &str = "avfoundation";
-    /// Without a rate, ffmpeg asks for one that few of the cameras have.
-    pub const RATE: Option<u32> = Some(30);
-
-    pub fn input(device: &str) -> String {
-        format!("{device}:none")
     }
 
-    pub fn list() -> Result<Vec<Camera>, Error> {
-        let text = asked(&["-f", "avfoundation", "-list_devices", "true", "-i", ""])?;
-        Ok(super::avfoundation(&text).into_iter().map(|(n, name)| Camera::new(n, name)).collect())
-    }
-}
-
-#[cfg(windows)]
-mod system {
-    use super::{Camera, asked};
-    use crate::Error;
-
-    pub const FORMAT: &str = "dshow";
-    pub const RATE: Option<u32> = None;
-
-    pub fn input(device: &str) -> String {
-        format!("video={device}")
+    /// Frames a second to ask for where nobody asks for any. AVFoundation would take a rate that few cameras have.
+    fn rate(&self) -> Option<u32> {
+        match self {
+            Self::AvFoundation => Some(30),
+            Self::V4l2 | Self::DirectShow => None,
+        }
     }
 
-    pub fn list() -> Result<Vec<Camera>, Error> {
-        let text = asked(&["-list_devices", "true", "-f", "dshow", "-i", "dummy"])?;
-        Ok(super::directshow(&text).into_iter().map(|name| Camera::new(name.clone(), name)).collect())
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
-mod system {
-    use super::Camera;
-    use crate::Error;
-
-    pub const FORMAT: &str = "v4l2";
-    pub const RATE: Option<u32> = None;
-
-    pub fn input(device: &str) -> String {
-        device.to_owned()
+    /// The device as an input, without its sound.
+    fn input(&self, device: &str) -> String {
+        match self {
+            Self::V4l2 => device.to_owned(),
+            Self::AvFoundation => format!("{device}:none"),
+            Self::DirectShow => format!("video={device}"),
+        }
     }
 
-    pub fn list() -> Result<Vec<Camera>, Error> {
-        Ok(Vec::new())
+    fn list(&self) -> Result<Vec<Camera>, Error> {
+        match self {
+            Self::V4l2 => Ok(v4l2(Path::new("/sys/class/video4linux"))),
+            Self::AvFoundation => {
+                let text = asked(&["-f", "avfoundation", "-list_devices", "true", "-i", ""])?;
+                Ok(avfoundation(&text).into_iter().map(|(n, name)| Camera::new(n, name)).collect())
+            }
+            Self::DirectShow => {
+                let text = asked(&["-list_devices", "true", "-f", "dshow", "-i", "dummy"])?;
+                Ok(directshow(&text).into_iter().map(|name| Camera::new(name.clone(), name)).collect())
+            }
+        }
     }
 }
 
 /// What ffmpeg says when asked for devices: it goes to stderr, and the exit status says nothing.
-#[cfg(any(target_os = "macos", windows))]
 fn asked(arguments: &[&str]) -> Result<String, Error> {
-    use super::programs::{command, not_started};
     let output = command("ffmpeg")
         .args(["-hide_banner", "-nostdin"])
         .args(arguments)
@@ -171,8 +140,28 @@ fn asked(arguments: &[&str]) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// The kernel's list, in this folder. A camera may have several devices; the one with index 0 gives pictures.
+fn v4l2(folder: &Path) -> Vec<Camera> {
+    // Where no camera was ever plugged in, there is no such folder.
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut found: Vec<(u32, Camera)> = Vec::new();
+    for entry in entries.flatten() {
+        let file = entry.file_name();
+        let Some(number) = file.to_str().and_then(|n| n.strip_prefix("video")?.parse().ok()) else {
+            continue;
+        };
+        let read = |name| std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+        if !matches!(read("index").trim(), "0" | "") {
+            continue;
+        }
+        let name = read("name").trim().to_owned();
+        found.push((number, Camera::new(format!("/dev/video{number}"), name)));
+    }
+    found.sort_by_key(|(number, _)| *number);
+    found.into_iter().map(|(_, camera)| camera).collect()
+}
+
 /// Numbers and names in ffmpeg's list of AVFoundation devices, without screens.
-#[cfg(any(target_os = "macos", test))]
 fn avfoundation(text: &str) -> Vec<(String, String)> {
     let videos = text
         .lines()
@@ -190,7 +179,6 @@ fn avfoundation(text: &str) -> Vec<(String, String)> {
 }
 
 /// Names in ffmpeg's list of DirectShow devices: of version 5 (`"name" (video)`) and of older ones, with headings.
-#[cfg(any(windows, test))]
 fn directshow(text: &str) -> Vec<String> {
     let mut in_videos = false;
     let mut found = Vec::new();
@@ -228,6 +216,23 @@ mod tests {
                    [dshow @ 01]     Alternative name \"@device_pnp\"\n\
                    [dshow @ 01] DirectShow audio devices\n[dshow @ 01]  \"Microphone\"\n";
         assert_eq!(directshow(old), ["USB Camera"]);
+    }
+
+    #[test]
+    fn the_list_of_the_kernel_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for (device, index, name) in
+            [("video10", "0", "Back"), ("video2", "0", "Front"), ("video3", "1", "Front"), ("radio0", "0", "R")]
+        {
+            let place = folder.path().join(device);
+            std::fs::create_dir(&place).unwrap();
+            std::fs::write(place.join("index"), format!("{index}\n")).unwrap();
+            std::fs::write(place.join("name"), format!("{name}\n")).unwrap();
+        }
+        let found: Vec<_> = v4l2(folder.path()).into_iter().map(|c| (c.device, c.name)).collect();
+        let expected = [("/dev/video2", "Front"), ("/dev/video10", "Back")];
+        assert_eq!(found, expected.map(|(d, n)| (d.to_owned(), n.to_owned())));
+        assert_eq!(v4l2(&folder.path().join("absent")), []);
     }
 
     #[test]

@@ -64,13 +64,23 @@ impl Width {
     }
 }
 
-/// A face in one frame, the least neutral of its bin: what a picture of that bin would show.
+/// A face in the frame of its bin that shows a label most: what a picture of that bin would show.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Glimpse {
     pub time: f64,
     pub bounds: BoundingBox,
-    /// How expressive it is; compared only.
-    pub strength: f32,
+    /// The probability of the label in that frame.
+    pub p: f32,
+}
+
+/// A face in a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sight<'a> {
+    pub time: f64,
+    pub bounds: BoundingBox,
+    pub probabilities: &'a [f32],
+    /// Nothing should be said about it.
+    pub uncertain: bool,
 }
 
 /// One bin of one person.
@@ -79,7 +89,8 @@ pub(super) struct Cell {
     pub bin: u32,
     /// How long the face was in view.
     pub seconds: f64,
-    pub glimpse: Glimpse,
+    /// How long of that nothing should be said about it.
+    pub uncertain: f64,
 }
 
 /// What is kept of one face from bin to bin: sums over time of its probabilities.
@@ -89,11 +100,13 @@ pub(super) struct Cells {
     cells: Vec<Cell>,
     /// `labels` numbers a cell: the integral of each probability over the seconds in view.
     sums: Vec<f64>,
+    /// `labels` a cell.
+    glimpses: Vec<Glimpse>,
 }
 
 impl Cells {
     pub fn new(labels: usize) -> Self {
-        Self { labels, cells: Vec::new(), sums: Vec::new() }
+        Self { labels, cells: Vec::new(), sums: Vec::new(), glimpses: Vec::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -101,23 +114,12 @@ impl Cells {
     }
 
     /// Adds a frame that lasted `seconds`; bins never go back.
-    pub fn add(&mut self, bin: u32, seconds: f64, probabilities: &[f32], glimpse: Glimpse) {
-        match self.cells.last_mut() {
-            Some(last) if last.bin == bin => {
-                last.seconds += seconds;
-                if glimpse.strength > last.glimpse.strength {
-                    last.glimpse = glimpse;
-                }
-            }
-            _ => {
-                self.cells.push(Cell { bin, seconds, glimpse });
-                self.sums.resize(self.sums.len() + self.labels, 0.0);
-            }
-        }
-        let start = self.sums.len() - self.labels;
-        for (sum, &p) in self.sums[start..].iter_mut().zip(probabilities) {
-            *sum += seconds * f64::from(p);
-        }
+    pub fn add(&mut self, bin: u32, seconds: f64, sight: &Sight<'_>) {
+        let Sight { time, bounds, probabilities, uncertain } = *sight;
+        let uncertain = if uncertain { seconds } else { 0.0 };
+        let glimpses = probabilities.iter().map(|&p| Glimpse { time, bounds, p });
+        let sums = probabilities.iter().map(|&p| seconds * f64::from(p));
+        self.merge(Cell { bin, seconds, uncertain }, sums, glimpses);
     }
 
     /// Each bin with its sums.
@@ -125,29 +127,45 @@ impl Cells {
         self.cells.iter().zip(self.sums.chunks_exact(self.labels.max(1)))
     }
 
+    /// Each bin with the frame that shows a label most.
+    pub fn glimpses(&self, label: usize) -> impl Iterator<Item = (&Cell, &Glimpse)> {
+        self.cells.iter().zip(self.glimpses.iter().skip(label).step_by(self.labels.max(1)))
+    }
+
     /// The same in bins `factor` times as wide.
     pub fn widened(&self, factor: u32) -> Self {
         let mut wide = Self::new(self.labels);
-        for (cell, sums) in self.iter() {
-            let bin = cell.bin / factor;
-            match wide.cells.last_mut() {
-                Some(last) if last.bin == bin => {
-                    last.seconds += cell.seconds;
-                    if cell.glimpse.strength > last.glimpse.strength {
-                        last.glimpse = cell.glimpse;
-                    }
-                    let start = wide.sums.len() - self.labels;
-                    for (sum, more) in wide.sums[start..].iter_mut().zip(sums) {
-                        *sum += more;
-                    }
-                }
-                _ => {
-                    wide.cells.push(Cell { bin, ..*cell });
-                    wide.sums.extend_from_slice(sums);
-                }
-            }
+        for ((cell, sums), glimpses) in self.iter().zip(self.glimpses.chunks_exact(self.labels.max(1))) {
+            let cell = Cell { bin: cell.bin / factor, ..*cell };
+            wide.merge(cell, sums.iter().copied(), glimpses.iter().copied());
         }
         wide
+    }
+
+    /// Adds to the last bin, or begins a new one.
+    fn merge(
+        &mut self,
+        cell: Cell,
+        sums: impl Iterator<Item = f64>,
+        glimpses: impl Iterator<Item = Glimpse>,
+    ) {
+        let Some(last) = self.cells.last_mut().filter(|last| last.bin == cell.bin) else {
+            self.cells.push(cell);
+            self.sums.extend(sums);
+            self.glimpses.extend(glimpses);
+            return;
+        };
+        last.seconds += cell.seconds;
+        last.uncertain += cell.uncertain;
+        let start = self.sums.len() - self.labels;
+        for (sum, more) in self.sums[start..].iter_mut().zip(sums) {
+            *sum += more;
+        }
+        for (best, glimpse) in self.glimpses[start..].iter_mut().zip(glimpses) {
+            if glimpse.p > best.p {
+                *best = glimpse;
+            }
+        }
     }
 }
 

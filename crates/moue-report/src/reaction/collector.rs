@@ -16,7 +16,7 @@ pub(super) use clip::{Clip, Track};
 pub(super) const MAX_TIME: f64 = 1e7;
 /// Bins of all people together, and bins of one clip, from which on bins become wider than the page has them: about
 /// 150 MB.
-const MAX_CELLS: usize = 1 << 20;
+const MAX_CELLS: usize = 1 << 19;
 const MAX_BINS: usize = 1 << 16;
 /// More people than this are tracks that break all the time.
 const MAX_TRACKS: usize = 200_000;
@@ -39,6 +39,8 @@ pub struct Collector {
     clips: Vec<Clip>,
     measures: Option<Measures>,
     width: Width,
+    /// Whether records say which faces are certain.
+    judged: bool,
     notes: Vec<String>,
 }
 
@@ -66,6 +68,7 @@ impl Collector {
             clips: Vec::new(),
             measures: None,
             width: Width::NARROWEST,
+            judged: false,
             notes: Vec::new(),
         })
     }
@@ -145,11 +148,8 @@ impl Collector {
         if let Some(p) = probabilities.iter().find(|p| !(-0.001..=1.001).contains(*p)) {
             return Err(format!("{p} is no probability: 0 to 1"));
         }
-        let strength = match measures.neutral() {
-            Some(neutral) => -probabilities[neutral],
-            None => probabilities.iter().copied().fold(0.0, f32::max),
-        };
-        Ok(Seen { id: face.id, probabilities, bounds: face.bounds, strength })
+        self.judged |= face.certain.is_some();
+        Ok(Seen { id: face.id, probabilities, bounds: face.bounds, uncertain: face.is_uncertain() })
     }
 
     /// Puts bins together when there are too many of them.
@@ -208,7 +208,8 @@ impl Collector {
         let Some(measures) = self.measures else {
             return Err(Error::Empty("no face was seen in any frame".to_owned()));
         };
-        Report::new(self.settings, self.events, self.clips, measures, self.width, self.notes)
+        let Self { settings, events, clips, width, judged, notes, .. } = self;
+        Report::new(settings, events, clips, measures, width, judged, notes)
     }
 }
 

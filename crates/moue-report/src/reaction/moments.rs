@@ -2,7 +2,6 @@
 
 use moue::BoundingBox;
 
-use super::bins::Glimpse;
 use super::collector::Clip;
 use super::measures::Measures;
 use super::people::Person;
@@ -43,9 +42,11 @@ pub struct Moment {
 pub struct FaceAt {
     /// The clip, as in the records.
     pub source: String,
+    /// Where the records came from, as [`Collector::stream`](super::Collector::stream) was told.
+    pub records: String,
     /// The person's id in that clip.
     pub id: u64,
-    /// When, in seconds as the records count them: the least neutral frame of the bin.
+    /// When, in seconds as the records count them: the frame of the bin in which the emotion was most probable for the person.
     pub time: f64,
     /// Where, in pixels of the upright frame.
     pub bounds: BoundingBox,
@@ -146,10 +147,12 @@ fn strongest(people: &[Person], clips: &[Clip], measure: usize, bin: usize, fact
     });
     let (person, _) = shown.max_by(|a, b| a.1.total_cmp(&b.1))?;
     let clip = clips.get(person.clip)?;
-    let cells = clip.tracks.get(person.track)?.cells.iter();
-    let glimpses = cells.filter(|(c, _)| (c.bin / factor) as usize == bin).map(|(c, _)| c.glimpse);
-    let Glimpse { time, bounds, .. } = glimpses.max_by(|a, b| a.strength.total_cmp(&b.strength))?;
-    Some(FaceAt { source: clip.source.clone(), id: person.id, time: clip.start + time, bounds })
+    let glimpses = clip.tracks.get(person.track)?.cells.glimpses(measure);
+    let here = glimpses.filter(|(c, _)| (c.bin / factor) as usize == bin).map(|(_, glimpse)| glimpse);
+    let glimpse = here.max_by(|a, b| a.p.total_cmp(&b.p))?;
+    let (time, bounds) = (clip.start + glimpse.time, glimpse.bounds);
+    let (source, records) = (clip.source.clone(), clip.stream.clone());
+    Some(FaceAt { source, records, id: person.id, time, bounds })
 }
 
 #[cfg(test)]

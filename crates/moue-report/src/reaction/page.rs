@@ -60,7 +60,9 @@ pub(super) fn render(report: &Report, illustrations: &Illustrations, tables: &[T
                 }
                 footer {
                     p { "Made by moue " (env!("CARGO_PKG_VERSION")) ". This page is complete in itself: it loads nothing and \
-                        sends nothing." }
+                        sends nothing."
+                        @if !illustrations.is_empty() { " It holds pictures of people: pass it on as you would pass on photos of them." }
+                    }
                 }
                 script { (PreEscaped(SCRIPT)) }
             }

@@ -17,6 +17,8 @@ pub(super) struct Person {
     /// Seconds in view, and their share of the seconds that the clip was looked at.
     pub seconds: f64,
     pub share: f64,
+    /// Share of the seconds in view in which nothing should be said about the face.
+    pub uncertain: f64,
     /// Mean of each measure over the time in view.
     pub means: Vec<f64>,
     pub bins: Vec<PersonBin>,
@@ -26,6 +28,8 @@ pub(super) struct Person {
 pub(super) struct PersonBin {
     pub bin: usize,
     pub seconds: f64,
+    /// Seconds of those in which nothing should be said about the face.
+    pub uncertain: f64,
     /// Mean of each measure.
     pub means: Vec<f64>,
 }
@@ -61,6 +65,7 @@ impl Person {
                     id: track.id,
                     seconds: track.seconds,
                     share: (track.seconds / observed).min(1.0),
+                    uncertain: track.uncertain / track.seconds,
                     means: means(&track.sums, track.seconds, measures),
                     bins: bins(track, measures, width, factor),
                 });
@@ -77,6 +82,7 @@ fn bins(track: &Track, measures: &Measures, width: Width, factor: u32) -> Vec<Pe
     seen.map(|(cell, sums)| PersonBin {
         bin: cell.bin as usize,
         seconds: cell.seconds,
+        uncertain: cell.uncertain,
         means: means(sums, cell.seconds, measures),
     })
     .collect()

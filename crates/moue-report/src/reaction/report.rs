@@ -27,6 +27,8 @@ pub struct Report {
     pub(super) groups: Vec<Group>,
     /// `None` for one group.
     pub(super) comparison: Option<Comparison>,
+    /// Whether records say which faces are certain.
+    pub(super) judged: bool,
     pub(super) notes: Vec<String>,
 }
 
@@ -70,6 +72,7 @@ impl Report {
         clips: Vec<Clip>,
         measures: Measures,
         narrow: Width,
+        judged: bool,
         mut notes: Vec<String>,
     ) -> Result<Self, Error> {
         let length = clips.iter().map(|c| c.end).fold(0.0, f64::max);
@@ -89,8 +92,19 @@ impl Report {
             let name = &event.name;
             notes.push(format!("The event “{name}” is at {} s, after the end of all clips.", event.time));
         }
+        let seconds = |share: fn(&Person) -> f64| -> f64 {
+            groups.iter().flat_map(|g| &g.people).map(|p| p.seconds * share(p)).sum()
+        };
+        let (uncertain, all) = (seconds(|p| p.uncertain), seconds(|_| 1.0));
+        if uncertain > 0.0 {
+            notes.push(format!(
+                "For {:.0} % of the time in view, faces were uncertain: no emotion reached the confidence that was asked for. \
+                 The ribbons name none there; means and curves are over all frames.",
+                (100.0 * uncertain / all).max(1.0)
+            ));
+        }
         let comparison = (groups.len() > 1).then(|| Comparison::new(&groups, &measures));
-        Ok(Self { settings, events, measures, width, length, groups, comparison, notes })
+        Ok(Self { settings, events, measures, width, length, groups, comparison, judged, notes })
     }
 
     /// The groups in the order in which they came.

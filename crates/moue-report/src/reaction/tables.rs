@@ -122,12 +122,17 @@ fn timeline(report: &Report) -> String {
 }
 
 fn people(report: &Report) -> String {
-    let mut csv = headed("group,source,person,seconds_in_view,share_in_view", report, false);
+    let uncertain = if report.judged { ",share_uncertain" } else { "" };
+    let columns = format!("group,source,person,seconds_in_view,share_in_view{uncertain}");
+    let mut csv = headed(&columns, report, false);
     for group in &report.groups {
         for person in &group.people {
             let source = group.clips.get(person.clip).map_or("", String::as_str);
             csv.cell(&group.name).cell(source).number(person.id as f64);
             csv.number(person.seconds).number(person.share);
+            if report.judged {
+                csv.number(person.uncertain);
+            }
             for &mean in &person.means {
                 csv.number(mean);
             }
@@ -138,7 +143,8 @@ fn people(report: &Report) -> String {
 }
 
 fn person_timeline(report: &Report) -> String {
-    let mut csv = headed("group,source,person,start,end,seconds_in_view", report, false);
+    let uncertain = if report.judged { ",seconds_uncertain" } else { "" };
+    let mut csv = headed(&format!("group,source,person,start,end,seconds_in_view{uncertain}"), report, false);
     for group in &report.groups {
         for person in &group.people {
             let source = group.clips.get(person.clip).map_or("", String::as_str);
@@ -146,6 +152,9 @@ fn person_timeline(report: &Report) -> String {
                 csv.cell(&group.name).cell(source).number(person.id as f64);
                 csv.number(group.timeline.start(bin.bin)).number(group.timeline.start(bin.bin + 1));
                 csv.number(bin.seconds);
+                if report.judged {
+                    csv.number(bin.uncertain);
+                }
                 for &mean in &bin.means {
                     csv.number(mean);
                 }

@@ -2,7 +2,7 @@
 
 use moue_report::reaction::{Collector, Event, Illustrations, Report, Settings};
 
-use crate::support::{clip, files, written};
+use crate::support::{clip, files, number, rows, written};
 
 const NASTY: &str = "<script>alert(1)</script>\"'&</title>";
 
@@ -111,6 +111,54 @@ fn faces_are_in_the_page_only_when_they_are_given() {
     let page = page(files(&report, &pictures));
     assert_eq!(page.matches("<img src=\"data:image/jpeg;base64,/9j/4HBpY3R1cmU=\"").count(), 1);
     assert_eq!(page.matches("<img").count(), 1);
+    assert!(page.contains("It holds pictures of people"));
+}
+
+#[test]
+fn the_face_of_a_peak_is_from_the_frame_that_shows_its_emotion_most() {
+    let records = clip("a.mp4", 3, 3, 40.0);
+    let report = Report::from_records(records.clone(), Settings::default(), Vec::new()).unwrap();
+    let moments = report.groups()[0].moments();
+    assert!(moments.iter().any(|m| m.emotion == "neutral"), "of neutral, too");
+    for moment in moments {
+        // Bins are half a second wide.
+        let within = records.iter().filter(|r| (r.time - moment.time).abs() < 0.2501);
+        let p = |r: &moue::Record| {
+            r.faces.iter().find(|f| f.id == moment.face.id)?.probabilities.get(&moment.emotion)
+        };
+        let most = within.filter_map(|r| Some((r.time, p(r)?))).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+        assert!((most.0 - moment.face.time).abs() < 1e-9, "{moment:?} {most:?}");
+    }
+}
+
+#[test]
+fn no_expression_is_named_of_uncertain_faces() {
+    let judged = |least: Option<f32>| {
+        let mut records = clip("a.mp4", 3, 2, 40.0);
+        for face in records.iter_mut().flat_map(|r| &mut r.faces) {
+            face.certain = least.map(|least| face.id == 0 && face.confidence >= least);
+        }
+        written(records, Settings::default(), Vec::new())
+    };
+    let (never, all, none) = (judged(None), judged(Some(0.0)), judged(Some(1.0)));
+    let unsaid = |files: &std::collections::HashMap<String, String>| {
+        let page = &files["report.html"];
+        (page.matches("piece unsaid").count(), page.matches("piece h").count())
+    };
+    let (named, named_of_one) = (unsaid(&never).1, unsaid(&all).1);
+    assert_eq!(unsaid(&never), (0, named));
+    assert!(unsaid(&all).0 > 0 && named_of_one > 0 && named_of_one < named);
+    assert_eq!(unsaid(&none).1, 0);
+    assert!(!never["people.csv"].contains("uncertain") && !never["report.html"].contains("uncertain"));
+    for (files, expected) in [(&all, [0.0, 1.0]), (&none, [1.0, 1.0])] {
+        let rows = rows(&files["people.csv"]);
+        let shares: Vec<f64> = rows.iter().map(|row| number(row, "share_uncertain")).collect();
+        assert_eq!(shares, expected);
+        assert!(files["report.html"].contains("of the time in view, faces were uncertain"));
+    }
+    // Means are over all frames, whoever judges them.
+    let means = |files: &std::collections::HashMap<String, String>| files["timeline.csv"].clone();
+    assert!(means(&never) == means(&all) && means(&all) == means(&none));
 }
 
 #[test]

@@ -26,6 +26,7 @@ struct Person {
     first: f64,
     last: f64,
     frames: usize,
+    /// Frames by what was said about them.
     emotions: BTreeMap<String, usize>,
 }
 
@@ -42,10 +43,10 @@ impl People {
             let person = self.people.entry(face.id).or_insert_with(new);
             person.last = time;
             person.frames += 1;
-            match person.emotions.get_mut(&face.emotion) {
+            match person.emotions.get_mut(face.verdict()) {
                 Some(frames) => *frames += 1,
                 None => {
-                    person.emotions.insert(face.emotion.clone(), 1);
+                    person.emotions.insert(face.verdict().to_owned(), 1);
                 }
             }
         }
@@ -124,7 +125,7 @@ mod tests {
         for frame in 0..8_u64 {
             let faces = match frame {
                 0..4 => vec![face(0, "happy")],
-                4..6 => vec![face(0, "sad"), face(12, "fear")],
+                4..6 => vec![face(0, "sad"), Face { certain: Some(frame == 4), ..face(12, "fear") }],
                 _ => vec![],
             };
             let (source, time) = ("a.mp4".to_owned(), frame as f64 * 0.5 + 3600.0);
@@ -134,7 +135,7 @@ mod tests {
 a.mp4  64x48  8 frames in 3.5 s, 6 with faces  2 people
   person       from         to  frames  mostly      otherwise
        0  1:00:00.0  1:00:02.5       6  happy 67 %  sad 33 %
-      12  1:00:02.0  1:00:02.5       2  fear 100 %
+      12  1:00:02.0  1:00:02.5       2  fear 50 %   uncertain 50 %
 ";
         assert_eq!(people.table("a.mp4"), expected);
         assert_eq!(clock(61.26), "1:01.3");

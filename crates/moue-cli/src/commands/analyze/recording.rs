@@ -102,19 +102,31 @@ impl Recording {
                 Part::Lines(file) => file.publish(),
                 Part::Csv(writer) => writer.sink_mut().publish(),
                 Part::Subtitles(writer) => writer.sink_mut().publish(),
-                Part::Document(_) | Part::Film(_) => Ok(()),
+                Part::Document(_) => Ok(()),
+                Part::Film(film) => {
+                    film.caught_up();
+                    Ok(())
+                }
             }
             .map_err(|error| in_file(path, &error))?;
         }
         Ok(())
     }
 
-    /// Adds a frame; it is on disk when this returns, but for films and the current annotations.
+    /// Adds a frame; it is on disk when this returns, but for films and the current annotations. Where it fails, as on a full
+    /// disk, what was added before is there and valid.
     pub fn add(&mut self, record: &Record, picture: &mut Picture) -> Result<()> {
         self.put(record, Some(picture), false)
     }
 
     fn put(&mut self, record: &Record, mut picture: Option<&mut Picture>, again: bool) -> Result<()> {
+        let resumable = self.parts.iter().any(|(_, part)| matches!(part, Part::Lines(_)));
+        let in_file = |path: &Path, error: &std::io::Error| match resumable && is_no_room(error) {
+            true => {
+                Failure::message(format!("{}: {error}; --resume goes on when there is room", path.display()))
+            }
+            false => in_file(path, error),
+        };
         for (path, part) in &mut self.parts {
             match part {
                 Part::Lines(_) if again && self.continued.as_deref() == Some(path.as_path()) => {}
@@ -155,6 +167,12 @@ impl Recording {
         }
         outcome
     }
+}
+
+/// Whether the disk is full, or the user may write no more.
+fn is_no_room(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 fn in_file(path: &Path, error: &std::io::Error) -> Failure {

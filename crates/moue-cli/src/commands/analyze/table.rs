@@ -30,10 +30,7 @@ fn row(face: &Face) -> [String; 5] {
     let b = face.bounds;
     let ranked = face.probabilities.ranked();
     // Of an uncertain face, the most probable emotion is one of several.
-    let (emotion, skipped) = match face.is_uncertain() {
-        true => ("uncertain".to_owned(), 0),
-        false => (face.emotion.clone(), 1),
-    };
+    let skipped = if face.is_uncertain() { 0 } else { 1 };
     let others: Vec<String> = ranked
         .iter()
         .skip(skipped)
@@ -42,7 +39,7 @@ fn row(face: &Face) -> [String; 5] {
         .collect();
     [
         face.id.to_string(),
-        emotion,
+        face.verdict().to_owned(),
         percent(face.confidence),
         format!("{:.0}x{:.0} at {:.0},{:.0}", b.width, b.height, b.x, b.y),
         others.join(", "),

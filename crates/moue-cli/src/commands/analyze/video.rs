@@ -11,8 +11,8 @@ use moue_media::{RawFormat, Video, VideoOptions, VideoSource, video_facts};
 use super::output::CsvFile;
 use super::people::People;
 use super::recording::{Journal, Kind, Recording, Subject, kind};
-use crate::console;
 use crate::failure::{Failure, Result};
+use crate::{console, interrupt};
 
 /// What is asked for of videos.
 #[derive(Clone, Debug, clap::Args)]
@@ -148,6 +148,7 @@ impl Videos {
                 false => None,
             };
             journal.replay(|record| {
+                interrupt::check()?;
                 let frame = film.as_mut().map(|film| film.next_frame(None)).transpose()?.flatten();
                 let mut picture = frame.map(|frame| frame.picture);
                 recording.again(&record, picture.as_mut())?;
@@ -220,6 +221,11 @@ fn open_after(source: &VideoSource, last: Option<f64>) -> Result<Video> {
         }
     }
     Ok(Video::open(source, &VideoOptions::default())?)
+}
+
+/// The video, from a little before the frame at `time` seconds, which is still to come.
+pub fn open_before(source: &VideoSource, time: f64) -> Result<Video> {
+    open_after(source, Some(time - 0.001))
 }
 
 /// A bar where somebody watches.

@@ -30,7 +30,7 @@ pub fn run(sources: &[VideoSource], mut seer: Seer, json: bool, stop: &AtomicBoo
                 let faces: Vec<String> = record
                     .faces
                     .iter()
-                    .map(|face| format!("{} {} {:.0} %", face.id, face.emotion, 100.0 * face.confidence))
+                    .map(|face| format!("{} {} {:.0} %", face.id, face.verdict(), 100.0 * face.confidence))
                     .collect();
                 let time = record.time;
                 console::print(format_args!("{time:8.2} s  {}\n", faces.join(", ")))?;

@@ -44,7 +44,7 @@ pub fn compose(
         area(a).total_cmp(&area(b))
     });
     let title =
-        face.map_or_else(|| "no face".to_owned(), |face| format!("{} (person {})", face.emotion, face.id));
+        face.map_or_else(|| "no face".to_owned(), |face| format!("{} (person {})", face.verdict(), face.id));
     draw_text(canvas, &fit_text(&title, 20.0, Weight::Bold, room), x, 14.0, 20.0, Weight::Bold, TEXT);
     let mut top = 50.0;
     for (index, label) in labels.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use moue::BoundingBox;
 
 use crate::reaction::Event;
-use crate::reaction::bins::{Cells, Glimpse, Width, widened_sums};
+use crate::reaction::bins::{Cells, Sight, Width, widened_sums};
 
 /// The longest that one frame is taken to last: a longer gap was not looked at.
 const MAX_FRAME: f64 = 1.0;
@@ -41,15 +41,17 @@ pub(in crate::reaction) struct Seen {
     pub id: u64,
     pub probabilities: Vec<f32>,
     pub bounds: BoundingBox,
-    pub strength: f32,
+    /// Nothing should be said about it.
+    pub uncertain: bool,
 }
 
 /// One person of a clip.
 pub(in crate::reaction) struct Track {
     pub id: u64,
     pub cells: Cells,
-    /// Seconds in view.
+    /// Seconds in view, and those of them in which nothing should be said about the face.
     pub seconds: f64,
+    pub uncertain: f64,
     /// Integral of each probability over them.
     pub sums: Vec<f64>,
     /// What came before and after events, by the event's number; those that the person was there for.
@@ -156,13 +158,18 @@ impl Clip {
 
 impl Track {
     fn new(id: u64, labels: usize) -> Self {
-        Self { id, cells: Cells::new(labels), seconds: 0.0, sums: vec![0.0; labels], windows: Vec::new() }
+        let (cells, sums) = (Cells::new(labels), vec![0.0; labels]);
+        Self { id, cells, seconds: 0.0, uncertain: 0.0, sums, windows: Vec::new() }
     }
 
     fn count(&mut self, bin: u32, time: f64, length: f64, face: &Seen) {
-        let glimpse = Glimpse { time, bounds: face.bounds, strength: face.strength };
-        self.cells.add(bin, length, &face.probabilities, glimpse);
+        let Seen { probabilities, bounds, uncertain, .. } = face;
+        let sight = Sight { time, bounds: *bounds, probabilities, uncertain: *uncertain };
+        self.cells.add(bin, length, &sight);
         self.seconds += length;
+        if *uncertain {
+            self.uncertain += length;
+        }
         integrate(&mut self.sums, &face.probabilities, length);
     }
 

@@ -17,6 +17,9 @@ pub fn section(report: &Report, group: &Group, number: usize, pictures: &Illustr
             p class="how" {
                 "When an emotion rose furthest above its own baseline: the median over the clip. Levels are means over people, averaged over up to two \
                  seconds; rises under 5 percentage points are not listed, nor are moments at which fewer than half as many people as usual were in view."
+                @if (0..group.moments.len()).any(|i| pictures.get(number, i).is_some()) {
+                    " The pictures show the person who showed the emotion most, in the frame in which it was most probable."
+                }
             }
             @if group.moments.is_empty() {
                 p { "Nothing rose that far." }

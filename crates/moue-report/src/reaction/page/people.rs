@@ -33,7 +33,9 @@ pub fn section(report: &Report, group: &Group, number: usize) -> Markup {
                 p class="how" {
                     "The ribbon names the most probable expression"
                     @if report.measures.valence().is_some() { "; the curve above it is valence, up for pleasant" }
-                    ". Gaps: the face was not in view. Open a person for all emotions."
+                    ". Gaps: the face was not in view."
+                    @if report.judged { " Dashed: mostly uncertain, less probable than was asked for, so that no expression is named." }
+                    " Open a person for all emotions."
                     @if group.people.len() > shown.len() {
                         " Shown are the " (shown.len()) " of " (group.people.len()) " who were longest in view."
                     }
@@ -121,8 +123,12 @@ fn summary(report: &Report, person: &Person) -> String {
         .take(3)
         .map(|&m| format!("{} {}", report.measures.name(m), percent(person.means[m])))
         .collect();
+    let uncertain = match report.judged {
+        true => format!(", uncertain for {} of that", percent(person.uncertain)),
+        false => String::new(),
+    };
     format!(
-        "{}: in view for {} ({}); on average {}.",
+        "{}: in view for {} ({}){uncertain}; on average {}.",
         person.name,
         words::duration(person.seconds),
         percent(person.share),
@@ -134,21 +140,32 @@ fn summary(report: &Report, person: &Person) -> String {
 struct Piece {
     start: usize,
     end: usize,
-    label: usize,
+    /// `None` where nothing should be said.
+    label: Option<usize>,
 }
 
-/// The most probable label over time, of a few bins together so that the ribbon does not flicker.
+/// The most probable label over time, of a few bins together so that the ribbon does not flicker. Where the face is
+/// uncertain for half of the time or more, there is none.
 fn pieces(report: &Report, person: &Person, bins: usize) -> Vec<Piece> {
     let factor = bins.div_ceil(PIECES).max(1);
     let columns: Vec<Vec<Option<f64>>> = (0..report.measures.labels().len())
         .map(|m| plot::coarser(&series(person, m, bins), factor))
         .collect();
+    let mut unsaid = vec![None; bins];
+    for bin in &person.bins {
+        if let Some(place) = unsaid.get_mut(bin.bin) {
+            *place = Some(bin.uncertain / bin.seconds);
+        }
+    }
+    let unsaid = plot::coarser(&unsaid, factor);
     let mut pieces: Vec<Piece> = Vec::new();
     for i in 0..bins.div_ceil(factor) {
         let values = columns.iter().enumerate().filter_map(|(m, c)| Some((m, c.get(i).copied().flatten()?)));
         let Some((label, _)) = values.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))) else {
             continue;
         };
+        let said = unsaid.get(i).copied().flatten().is_none_or(|share| share < 0.5);
+        let label = said.then_some(label);
         let (start, end) = (i * factor, ((i + 1) * factor).min(bins));
         match pieces.last_mut() {
             Some(last) if last.end == start && last.label == label => last.end = end,
@@ -162,10 +179,16 @@ impl Piece {
     fn render(&self, report: &Report, time: TimeAxis, bin: f64) -> Markup {
         let (from, to) = (self.start as f64 * bin, self.end as f64 * bin);
         let (x, end) = (time.x(from), time.x(to));
-        let name = report.measures.name(self.label);
+        let (name, class) = match self.label {
+            Some(label) => {
+                let name = report.measures.name(label);
+                (name, format!("piece h{}", hue(name, label)))
+            }
+            None => (moue::Face::UNCERTAIN, "piece unsaid".to_owned()),
+        };
         let fits = end - x > 6.1 * name.chars().count() as f64 + 6.0;
         html! {
-            g class={ "piece h" (hue(name, self.label)) } {
+            g class=(class) {
                 title { (name) ", " (clock(from)) "–" (clock(to)) }
                 rect x=(at(x)) y="40" width=(at((end - x - 0.7).max(0.7))) height="16" {}
                 @if fits { text x=(at((x + end) / 2.0)) y="51.5" text-anchor="middle" { (name) } }
@@ -236,6 +259,7 @@ fn table(report: &Report, group: &Group) -> Markup {
                         "; person_timeline.csv has every bin." }
                     thead { tr {
                         th scope="col" { "person" } th scope="col" { "in view" } th scope="col" { "share" }
+                        @if report.judged { th scope="col" { "uncertain" } }
                         @for m in 0..report.measures.count() { th scope="col" { (report.measures.name(m)) } }
                     } }
                     tbody {
@@ -244,6 +268,7 @@ fn table(report: &Report, group: &Group) -> Markup {
                                 th scope="row" { (person.name) }
                                 td { (words::duration(person.seconds)) }
                                 td { (percent(person.share)) }
+                                @if report.judged { td { (percent(person.uncertain)) } }
                                 @for (m, &mean) in person.means.iter().enumerate() { td { (cell(report, m, Some(mean))) } }
                             }
                         }

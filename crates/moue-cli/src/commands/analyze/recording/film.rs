@@ -10,9 +10,12 @@ use super::text_file::part;
 use crate::failure::{Failure, Result};
 
 pub struct Film {
-    writer: VideoWriter,
+    /// `None` once it has ended.
+    writer: Option<VideoWriter>,
     /// Where it lies until it is complete, if the file of an earlier run is to be kept until then, and its name afterwards.
     part: Option<(PathBuf, PathBuf)>,
+    /// Whether it has all frames of the earlier run.
+    caught_up: bool,
 }
 
 impl Film {
@@ -23,21 +26,42 @@ impl Film {
         }
         let part = beside.then(|| part(path));
         let writer = VideoWriter::create(part.as_deref().unwrap_or(path), subject.size, subject.file)?;
-        Ok(Self { writer, part: part.map(|part| (part, path.to_owned())) })
+        Ok(Self { writer: Some(writer), part: part.map(|part| (part, path.to_owned())), caught_up: false })
     }
 
     /// Draws on the picture and adds it.
     pub fn add(&mut self, record: &Record, picture: &mut Picture) -> Result<()> {
         moue::annotate(picture, &record.faces);
-        Ok(self.writer.write(record.time, picture)?)
-    }
-
-    pub fn finish(self) -> Result<()> {
-        self.writer.finish()?;
-        if let Some((part, path)) = self.part {
-            std::fs::rename(part, &path).map_err(|error| super::in_file(&path, &error))?;
+        if let Some(writer) = &mut self.writer {
+            writer.write(record.time, picture)?;
         }
         Ok(())
+    }
+
+    /// Says that from now on frames are new: whatever ends the film, it is no shorter than that of the earlier run.
+    pub fn caught_up(&mut self) {
+        self.caught_up = true;
+    }
+
+    /// Completes the file. One that could not be completed is whole up to where it ended.
+    pub fn finish(mut self) -> Result<()> {
+        let ended = self.writer.take().map_or(Ok(()), VideoWriter::finish);
+        if self.caught_up
+            && let Some((part, path)) = self.part.take()
+        {
+            std::fs::rename(part, &path).map_err(|error| super::in_file(&path, &error))?;
+        }
+        Ok(ended?)
+    }
+}
+
+impl Drop for Film {
+    fn drop(&mut self) {
+        self.writer = None;
+        if let Some((part, _)) = &self.part {
+            // The film of the earlier run is the longer one. What is left of this one would only take room.
+            let _ = std::fs::remove_file(part);
+        }
     }
 }
 

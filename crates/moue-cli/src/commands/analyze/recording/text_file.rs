@@ -41,6 +41,15 @@ impl TextFile {
     }
 }
 
+impl Drop for TextFile {
+    fn drop(&mut self) {
+        if let Some(part) = &self.part {
+            // It was given up before it was as long as the one it was to replace, and would only take room.
+            let _ = std::fs::remove_file(part);
+        }
+    }
+}
+
 /// The name of a file that is not yet as long as the one it will replace. It is the same in every run, so that runs that
 /// are killed leave no more than one.
 pub fn part(path: &Path) -> PathBuf {
