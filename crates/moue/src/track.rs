@@ -5,9 +5,7 @@
 //! assignment as a whole), then the unsure ones to the faces still missing, then sure ones that lie near to where a face
 //! was lost, the nearer the shorter ago. A sure detection that is left begins a new track.
 //!
-//! Times are seconds, so that variable frame rates and dropped frames mean what they are. Where frames are far apart, as
-//! in time-lapses or while a screen recorder has nothing new, nobody looked in between: a frame counts for a quarter of a second at
-//! most ([`LOOKED_AT`]), and who sits where somebody sat in the frame before is the same person.
+//! Times are seconds, so that variable frame rates and dropped frames mean what they are.
 
 mod assign;
 mod motion;
@@ -22,8 +20,7 @@ use motion::Motion;
 pub struct TrackOptions {
     /// Score from which a detection may begin a track, 0 to 1; those below only continue one.
     pub sure: f32,
-    /// Seconds after which a face that is not seen is forgotten; where frames come more slowly than four a second, each counts as
-    /// a quarter of one.
+    /// Seconds after which a face that is not seen is forgotten.
     pub patience: f64,
 }
 
@@ -49,16 +46,6 @@ const CERTAIN: f32 = 0.75;
 /// Seconds after which something that is not yet called a face must be seen again.
 const CONFIRMED_WITHIN: f64 = 0.25;
 
-/// Seconds for which a frame counts at most, on the clock that tracks live by. Not above [`CONFIRMED_WITHIN`], so that what was
-/// seen in a frame can be confirmed in the next one however late it comes.
-const LOOKED_AT: f64 = 0.25;
-
-/// Seconds from one frame to the next after which nobody can say who is who.
-const LONGEST_BREAK: f64 = 60.0;
-
-/// Half of the precision of times that are added up.
-const ROUNDING: f64 = 1e-6;
-
 /// Seconds in which the evidence of earlier sights falls to a third.
 const EVIDENCE_LASTS: f64 = 0.5;
 
@@ -68,7 +55,7 @@ struct Track {
     /// Given when it is certain to be a face, so that ids have no gaps.
     id: Option<u64>,
     motion: Motion,
-    /// When it was last seen, on the tracker's clock.
+    /// Seconds at which it was last seen.
     seen: f64,
     /// Sum of what scores were above those of mere candidates.
     evidence: f32,
@@ -80,10 +67,7 @@ pub struct Tracker {
     options: TrackOptions,
     tracks: Vec<Track>,
     next_id: u64,
-    /// Time of the last frame.
     time: Option<f64>,
-    /// Seconds that were looked at until then.
-    clock: f64,
 }
 
 impl Tracker {
@@ -95,8 +79,10 @@ impl Tracker {
     /// Takes the detections of the frame at `time` seconds, not before that of the last one; gives for each the id of its
     /// track, or `None` where it is not known to be a face (yet). No id comes twice.
     pub fn update(&mut self, time: f64, found: &[Detection]) -> Vec<Option<u64>> {
-        let time = self.move_on(time);
-        self.forget(time);
+        self.move_on(time);
+        // The last frame may be long ago.
+        let patience = self.options.patience;
+        self.tracks.retain(|track| track.id.is_none() || time - track.seen <= patience);
         let mut owner: Vec<Option<usize>> = vec![None; found.len()];
         let mut free: Vec<usize> = (0..self.tracks.len()).collect();
         let sure = |face: &Detection| face.score >= self.options.sure;
@@ -140,10 +126,10 @@ impl Tracker {
     /// Where the faces last seen at most a quarter of a second ago should be at `time`.
     pub fn expected(&self, time: f64) -> Vec<Detection> {
         let Some(last) = self.time else { return Vec::new() };
-        let seen = self.tracks.iter().filter(|track| self.clock - track.seen <= CONFIRMED_WITHIN + ROUNDING);
+        let seen = self.tracks.iter().filter(|track| last - track.seen <= CONFIRMED_WITHIN);
         seen.map(|track| {
             let mut motion = track.motion;
-            motion.predict((time - last).clamp(0.0, LOOKED_AT));
+            motion.predict((time - last).max(0.0));
             let [x, y, right, bottom] = motion.place();
             Detection { x, y, width: right - x, height: bottom - y, score: 1.0, turn: 0 }
         })
@@ -157,7 +143,7 @@ impl Tracker {
 
     /// Takes a frame whose tracks are known, as when a run is resumed from its records.
     pub fn recall(&mut self, time: f64, faces: &[(u64, Detection)]) {
-        let time = self.move_on(time);
+        self.move_on(time);
         for (id, face) in faces {
             self.next_id = self.next_id.max(id + 1);
             match self.tracks.iter_mut().find(|track| track.id == Some(*id)) {
@@ -176,26 +162,18 @@ impl Tracker {
         self.forget(time);
     }
 
-    /// Takes the time of a frame and gives it on the clock that tracks live by.
-    fn move_on(&mut self, time: f64) -> f64 {
-        let passed = self.time.map_or(0.0, |last| (time - last).max(0.0));
+    fn move_on(&mut self, time: f64) {
+        let step = self.time.map_or(0.0, |last| (time - last).max(0.0));
         self.time = Some(time);
-        if passed > LONGEST_BREAK {
-            self.tracks.clear();
-        }
-        let step = passed.min(LOOKED_AT);
-        self.clock += step;
         for track in &mut self.tracks {
             track.motion.predict(step);
         }
-        self.clock
     }
 
     fn forget(&mut self, time: f64) {
         let patience = self.options.patience;
         self.tracks.retain(|track| {
-            let most = if track.id.is_some() { patience } else { CONFIRMED_WITHIN };
-            time - track.seen <= most + ROUNDING
+            time - track.seen <= if track.id.is_some() { patience } else { CONFIRMED_WITHIN }
         });
     }
 
@@ -335,32 +313,6 @@ mod tests {
             let time = 10.0 + f64::from(frame) * 0.24;
             assert_eq!(tracker.update(time, &[face(300.0, 10.0, 50.0, 0.6)]), [None], "{frame}");
         }
-    }
-
-    #[test]
-    fn in_a_time_lapse_who_stays_in_place_stays_who_they_are() {
-        for gap in [1.0, 2.0, 10.0, 60.0] {
-            let mut tracker = Tracker::new(TrackOptions::default());
-            let mut next = |frame: u32, found: &[Detection]| tracker.update(f64::from(frame) * gap, found);
-            for frame in 0..20_u16 {
-                // People move in their seats, the one on the right to and fro by half a face.
-                let sway = if frame % 2 == 0 { 30.0 } else { 0.0 };
-                let found = [face(100.0 + f32::from(frame), 50.0, 60.0, 0.9), face(400.0 + sway, 60.0, 64.0, 0.95)];
-                assert_eq!(next(frame.into(), &found), [Some(0), Some(1)], "{frame} at {gap} s");
-            }
-            // A face that is less sure needs a few frames, here as elsewhere.
-            let ids: Vec<_> = (20..24).map(|frame| next(frame, &[face(700.0, 50.0, 60.0, 0.72)])[0]).collect();
-            assert_eq!(ids, [None, None, Some(2), Some(2)], "at {gap} s");
-            // Six frames without somebody are as long as a second and a half.
-            (24..29).for_each(|frame| drop(next(frame, &[])));
-            assert_eq!(next(29, &[face(702.0, 50.0, 60.0, 0.9)]), [Some(2)], "at {gap} s");
-            (30..36).for_each(|frame| drop(next(frame, &[])));
-            assert_eq!(next(36, &[face(702.0, 50.0, 60.0, 0.9)]), [Some(3)], "at {gap} s");
-        }
-        let mut tracker = Tracker::new(TrackOptions::default());
-        let found = [face(100.0, 50.0, 60.0, 0.9)];
-        assert_eq!(tracker.update(0.0, &found), [Some(0)]);
-        assert_eq!(tracker.update(61.0, &found), [Some(1)]);
     }
 
     #[test]
