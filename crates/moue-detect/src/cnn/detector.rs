@@ -22,8 +22,18 @@ pub(super) const AVERAGE: &str = "average/";
 /// Pixels that the smallest face must have in the picture that the network sees.
 const SMALLEST_SEEN: f32 = 14.0;
 
-/// Sessions kept for input sizes seen last: a video has one, a folder of photos a few.
-const SESSIONS: usize = 4;
+/// How much a picture is reduced for a second look at faces that fill much of it, which have more pixels in the first look
+/// than the network learnt to see at once.
+const OVERVIEW: f32 = 0.4;
+
+/// Longest side, in pixels of the first look, from which the second is worth its time.
+const LARGE_PICTURE: f32 = 480.0;
+
+/// Pixels that a face taken from the second look has there at least; smaller ones are seen better in the first.
+const LARGE_FACE: f32 = 60.0;
+
+/// Sessions kept for input sizes seen last: a video has two, a folder of photos a few.
+const SESSIONS: usize = 6;
 
 /// The weights of the network, and what its scores mean.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,7 +148,7 @@ pub struct CnnParameters {
 
 impl Default for CnnParameters {
     fn default() -> Self {
-        Self { longest_side: 960, enlargement: 1.5, threshold: 0.5, threads: 0, smallest_face: 30.0 }
+        Self { longest_side: 640, enlargement: 1.6, threshold: 0.5, threads: 0, smallest_face: 30.0 }
     }
 }
 
@@ -190,6 +200,11 @@ impl CnnDetector {
         let longest = self.parameters.longest_side as f32;
         let whole = (longest / width.max(height) as f32).min(self.parameters.enlargement);
         let mut found = self.look(picture, whole)?;
+        if whole * width.max(height) as f32 >= LARGE_PICTURE {
+            let overview = OVERVIEW * whole;
+            let faces = self.look(picture, overview)?.into_iter();
+            found.extend(faces.filter(|face| face.width.max(face.height) * overview >= LARGE_FACE));
+        }
         // Twice as large each time, until the smallest face that counts is large enough, or nothing is reduced.
         let mut scale = whole;
         while scale < 1.0 && self.parameters.smallest_face * scale < SMALLEST_SEEN {

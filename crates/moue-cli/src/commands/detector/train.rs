@@ -87,15 +87,8 @@ pub fn run(args: Args) -> Result {
     let steps = recipe.steps;
     let threads = args.threads.count();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let mut training = Training::open(
-        recipe.clone(),
-        &album,
-        &backgrounds,
-        &CpuEngine,
-        threads,
-        start.as_ref(),
-        &folder,
-    )?;
+    let mut training =
+        Training::open(recipe.clone(), &album, &backgrounds, &CpuEngine, threads, start.as_ref(), &folder)?;
     show_scenes(&album, &recipe, &folder.join("scenes.png"))?;
     if training.step() > 0 {
         console::say(format_args!("goes on after step {}", grouped(training.step() as usize)));

@@ -26,8 +26,11 @@ impl Painter<'_> {
         let (chin, corner, bend) = (r.between(0.88, 1.12), r.between(0.35, 0.75), r.between(1.5, 3.5));
         let grey = if r.chance(0.75) { r.between(130.0, 245.0) } else { r.between(15.0, 130.0) };
         let (round, side) = (r.between(0.0, 0.45), r.between(-0.25, 0.25));
-        let (pleats, pitch, phase) =
-            (r.between(0.0, 0.09) * f32::from(u8::from(r.chance(0.6))), r.between(8.0, 22.0), r.between(0.0, 6.0));
+        let (pleats, pitch, phase) = (
+            r.between(0.0, 0.09) * f32::from(u8::from(r.chance(0.6))),
+            r.between(8.0, 22.0),
+            r.between(0.0, 6.0),
+        );
         let (ridge, strap) = (r.between(-0.12, 0.15), r.chance(0.6));
         let lean = r.between(-0.15, 0.15);
         self.canvas.draw(frame, 1.2, |u, v| {
@@ -58,7 +61,8 @@ impl Painter<'_> {
             let round = (x.abs().powf(power) + y.abs().powf(power)).powf(1.0 / power);
             let glass = (1.0 - round) * wide.min(high);
             let bridge = 0.03 - (v - eyes + 0.05).abs();
-            let frame = if u.abs() < apart || (u.abs() > apart + wide && u.abs() < 1.0) { bridge } else { -1.0 };
+            let frame =
+                if u.abs() < apart || (u.abs() > apart + wide && u.abs() < 1.0) { bridge } else { -1.0 };
             (glass.max(frame), grey + gloss * (0.5 - 0.5 * y).clamp(0.0, 1.0))
         });
     }

@@ -112,9 +112,9 @@ impl Album {
             targets: Vec::new(),
         };
         match painter.random.unit() {
-            kind if kind < 0.30 && !self.streets.is_empty() => painter.street(),
-            kind if kind < 0.77 => painter.crowd(),
-            kind if kind < 0.83 => painter.sheet(),
+            kind if kind < 0.38 && !self.streets.is_empty() => painter.street(),
+            kind if kind < 0.80 => painter.crowd(),
+            kind if kind < 0.85 => painter.sheet(),
             _ => painter.empty(hard),
         }
         // Small pictures are enlarged before they are searched.
@@ -220,7 +220,7 @@ impl Painter<'_> {
         let face = photo.faces[self.random.below(photo.faces.len())];
         let side = (face[2] * face[3]).sqrt();
         let scale = if self.random.chance(0.5) {
-            (self.random.log_between(14.0, 200.0) / side).clamp(0.3, 3.0)
+            (self.random.log_between(14.0, 260.0) / side).clamp(0.3, 3.0)
         } else {
             // About as the detector sees the photo.
             let longest = photo.pyramid.width().max(photo.pyramid.height());
