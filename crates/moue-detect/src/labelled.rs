@@ -31,6 +31,17 @@ pub struct LabelledBox {
     pub ignore: bool,
 }
 
+/// What a photo is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Six in eight: weights are learnt from them.
+    Training,
+    /// One in eight: settings are chosen on them, such as thresholds and the curve of the scores.
+    Calibration,
+    /// One in eight: the result is measured on them, and nothing is chosen.
+    HeldOut,
+}
+
 /// A photo and its boxes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Photo {
@@ -45,10 +56,13 @@ pub struct Photo {
 }
 
 impl Photo {
-    /// Whether training must not see it: a part in eight, chosen by the bytes of its file, so that copies under
-    /// other names fall on the same side.
-    pub fn is_held_out(&self) -> bool {
-        self.hash.is_multiple_of(8)
+    /// What it is for. Chosen by the bytes of its file, so that copies under other names serve the same end.
+    pub fn part(&self) -> Part {
+        match self.hash % 8 {
+            0 => Part::HeldOut,
+            1 => Part::Calibration,
+            _ => Part::Training,
+        }
     }
 }
 

@@ -78,6 +78,12 @@ pub struct Flags {
     /// How sure the network must be of a face, between 0 and 1
     #[arg(long, value_name = "X", default_value_t = CnnParameters::default().threshold)]
     pub threshold: f32,
+    /// Longest side of the picture that the network sees; larger ones are reduced to it
+    #[arg(long, value_name = "PX", default_value_t = CnnParameters::default().longest_side)]
+    pub longest_side: u32,
+    /// How many times smaller pictures are enlarged for the network at most, 1 to 4
+    #[arg(long, value_name = "X", default_value_t = CnnParameters::default().enlargement)]
+    pub enlargement: f32,
     /// How much larger each size is that a cascade looks for than the one before, above 1
     #[arg(long, value_name = "X", default_value_t = 1.1, value_parser = above_one)]
     pub scale_factor: f64,
@@ -134,19 +140,15 @@ impl Flags {
             }
             (_, None) => {
                 let (network, name) = match &self.network {
-                    Some(path) => {
-                        let name = path.display().to_string();
-                        let bytes =
-                            std::fs::read(path).map_err(|e| Failure::message(format!("{name}: {e}")))?;
-                        (Network::from_bytes(&bytes, &name)?, name)
-                    }
+                    Some(path) => (network(path)?, path.display().to_string()),
                     None => (Network::embedded()?, "the embedded network".to_owned()),
                 };
                 let parameters = CnnParameters {
+                    longest_side: self.longest_side,
+                    enlargement: self.enlargement,
                     threshold: self.threshold,
                     threads,
                     smallest_face: self.min_face.get() as f32,
-                    ..CnnParameters::default()
                 };
                 let detector = CnnDetector::new(Arc::new(network), parameters).map_err(typed_wrong)?;
                 (Box::new(detector), name)
@@ -214,6 +216,13 @@ fn located(kind: FeatureKind) -> Result<(Cascade, String)> {
         Origin::Embedded => "the embedded cascade".to_owned(),
     };
     Ok((cascade, name))
+}
+
+/// A network file.
+fn network(path: &Path) -> Result<Network> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|e| Failure::message(format!("{name}: {e}")))?;
+    Ok(Network::from_bytes(&bytes, &name)?)
 }
 
 /// A cascade file; an error where it is of another kind than asked for.

@@ -3,6 +3,7 @@
 
 mod bench;
 mod data;
+mod detector;
 mod eval;
 mod model;
 mod report;

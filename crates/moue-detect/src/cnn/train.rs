@@ -4,6 +4,8 @@
 //! that is stopped and resumed gives the weights of one that was not.
 
 mod canvas;
+mod cover;
+mod decoys;
 mod loss;
 mod random;
 mod scenes;
@@ -18,10 +20,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::boxes;
+use super::detector::Network;
 use super::input::pack;
 use super::network::{GRANULE, VALUES, cells, heads, network};
 use crate::Error;
 use crate::labelled::Photo;
+use scenes::seen_at;
 
 /// How the network is trained; read from TOML, unknown keys are errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -142,8 +146,8 @@ pub struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    /// Starts a training, or goes on with the one in `folder` if there is one. `backgrounds` are the photos without
-    /// faces that the album was made with.
+    /// Starts a training, from `start` or else from random weights, or goes on with the one in `folder` if there is one.
+    /// `backgrounds` are the photos without faces that the album was made with.
     ///
     /// # Errors
     /// Those of the recipe, the engine and the files; [`Error::Training`] where the training in the folder was made
@@ -154,6 +158,7 @@ impl<'a> Training<'a> {
         backgrounds: &'a [Photo],
         engine: &'a dyn Engine,
         threads: usize,
+        start: Option<&Network>,
         folder: &Path,
     ) -> Result<Self, Error> {
         recipe.check()?;
@@ -161,7 +166,7 @@ impl<'a> Training<'a> {
         let optimizer =
             Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: recipe.weight_decay };
         let options = TrainingOptions { max_batch: recipe.batch, threads, optimizer, seed: recipe.seed };
-        let weights = fresh(&graph, recipe.seed);
+        let weights = start.map_or_else(|| fresh(&graph, recipe.seed), |network| network.weights().clone());
         let mut session = engine.training(&graph, &weights, &options)?;
         std::fs::create_dir_all(folder).map_err(|source| Error::Io { path: folder.to_owned(), source })?;
         let mut training = Self {
@@ -238,7 +243,7 @@ impl<'a> Training<'a> {
             (0..recipe.batch as u64)
                 .into_par_iter()
                 .map(|i| album.scene(recipe.seed, step, i, side, hard))
-                .collect::<Vec<_>>()
+                .collect::<Result<Vec<_>, Error>>()
         };
         let mut pictures = vec![0.0; self.recipe.batch * side * side];
         let (mut sum, mut count) = (0.0_f64, 0_u64);
@@ -246,7 +251,7 @@ impl<'a> Training<'a> {
             if self.step > 0 && self.step.is_multiple_of(self.recipe.mine_every) {
                 self.hard = self.mine()?;
             }
-            let batch = scenes(&self.hard, self.album, &self.recipe, self.step);
+            let batch = scenes(&self.hard, self.album, &self.recipe, self.step)?;
             let mut targets = Vec::with_capacity(batch.len());
             for ((pixels, boxes), out) in batch.into_iter().zip(pictures.chunks_exact_mut(side * side)) {
                 pack(&pixels, side, side, out);
@@ -308,9 +313,10 @@ impl<'a> Training<'a> {
         Ok(checkpoint::save(self.checkpoint(), &header, &tensors)?)
     }
 
-    /// Looks for faces where there are none, with the averaged weights, in a third of the backgrounds at two scales.
+    /// Looks for faces where there are none, with the averaged weights, in half of the backgrounds: as the detector looks
+    /// at them, and reduced.
     fn mine(&self) -> Result<Vec<HardNegative>, Error> {
-        const SIDE: usize = 320;
+        const SIDE: usize = 640;
         let graph = network(SIDE, SIDE)?;
         let options = moue_graph::engine::InferenceOptions { max_batch: 1, threads: 0 };
         let mut session = self.engine.inference(&graph, &self.average, &options)?;
@@ -319,10 +325,10 @@ impl<'a> Training<'a> {
         let mut grey = vec![0_u8; SIDE * SIDE];
         let mut found = Vec::new();
         let round = (self.step / self.recipe.mine_every.max(1)) as usize;
-        for (background, photo) in self.backgrounds.iter().enumerate().skip(round % 3).step_by(3) {
+        for (background, photo) in self.backgrounds.iter().enumerate().skip(round % 2).step_by(2) {
             let picture = &photo.picture;
             let longest = picture.width().max(picture.height()) as f32;
-            let scale = SIDE as f32 / longest * [1.0, 1.7][(background + round) % 2];
+            let scale = seen_at(longest) * [1.0, 0.6][(background + round) / 2 % 2];
             let size = |v: u32| ((v as f32 * scale) as u32).max(1);
             let scaled = picture.resized(size(picture.width()), size(picture.height()))?;
             grey.fill(0);

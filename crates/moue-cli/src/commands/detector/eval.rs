@@ -3,8 +3,9 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use moue_detect::evaluate::{Evaluation, Operating};
-use moue_detect::labelled::{Photo, read_photos};
+use moue_detect::labelled::{Part, Photo, read_photos};
 use moue_report::plots::{DetectionCurve, DetectionPlot};
 use serde::Serialize;
 
@@ -29,9 +30,9 @@ pub struct Args {
     photos: Photos,
     #[command(flatten)]
     detector: Flags,
-    /// Measure on all photos, those that training saw among them
-    #[arg(long)]
-    all: bool,
+    /// Which photos to measure on
+    #[arg(long, value_enum, value_name = "PART", default_value = "held-out")]
+    part: Which,
     /// Folder for precision over recall as a picture, and the boxes that were wrong
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -39,6 +40,35 @@ pub struct Args {
     threads: Threads,
     #[command(flatten)]
     json: Json,
+}
+
+/// Photos by what `moue detector train` does with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// The eighth that training never sees
+    HeldOut,
+    /// The eighth on which scores are calibrated, for choosing settings
+    Calibration,
+    /// Every photo, those that training saw among them
+    All,
+}
+
+impl Which {
+    fn has(self, photo: &Photo) -> bool {
+        match self {
+            Self::HeldOut => photo.part() == Part::HeldOut,
+            Self::Calibration => photo.part() == Part::Calibration,
+            Self::All => true,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::HeldOut => "held-out photos",
+            Self::Calibration => "photos of calibration",
+            Self::All => "all photos",
+        }
+    }
 }
 
 /// Keys are part of the command's interface: add freely, rename none.
@@ -93,7 +123,7 @@ pub fn run(args: Args) -> Result {
     };
     let smallest = args.detector.min_face.get() as f32;
     let photos = |path: PathBuf| -> Result<Vec<Photo>> {
-        Ok(read_photos(&path)?.into_iter().filter(|photo| args.all || photo.is_held_out()).collect())
+        Ok(read_photos(&path)?.into_iter().filter(|photo| args.part.has(photo)).collect())
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.count()).build()?;
     let mut measure = |photos: &[Photo]| pool.install(|| Evaluation::of(&mut detector, photos, smallest));
@@ -127,7 +157,8 @@ pub fn run(args: Args) -> Result {
         let plot = DetectionPlot {
             title: format!("Faces found by {name}"),
             subtitle: format!(
-                "held-out photos, faces of {smallest:.0} pixels and more; dots: threshold {threshold}"
+                "{}, faces of {smallest:.0} pixels and more; dots: threshold {threshold}",
+                args.part.name()
             ),
             curves: vec![
                 curve("photos of one person", &portraits),

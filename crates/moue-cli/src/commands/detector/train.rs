@@ -9,10 +9,11 @@ use moue_data::{Exclusions, Limits, ReadOptions, Usage};
 use moue_detect::cnn::train::{Album, Recipe, Training};
 use moue_detect::cnn::{CnnDetector, CnnParameters, Network};
 use moue_detect::evaluate::Evaluation;
-use moue_detect::labelled::{Photo, read_photos};
+use moue_detect::labelled::{Part, Photo, read_photos};
 use moue_media::{Grey, Sheet, Tile};
 
 use super::data::Photos;
+use super::network;
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
 use crate::options::Threads;
@@ -20,12 +21,12 @@ use crate::text::grouped;
 
 /// Train the face detector on scenes composed from photos
 ///
-/// An eighth of the photos, chosen by the bytes of their files, is held out: `moue detector eval` measures on it. The
-/// run folder keeps a checkpoint from which the same command goes on, and scenes.png, a sample of what is learnt from.
+/// An eighth of the photos, chosen by the bytes of their files, is held out: `moue detector eval` measures on it. On
+/// another the scores are calibrated. The run folder keeps a checkpoint from which the same command goes on, and scenes.png, a sample of what is learnt from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  moue detector train recipes/face-detector.toml --photos faces/ --crops fer2013.csv.bz2 --out face.safetensors")]
+  moue detector train recipes/detector/face.toml --photos faces/ --crops fer2013.csv.bz2 --out face.safetensors")]
 pub struct Args {
     /// How to train, in TOML
     #[arg(value_name = "RECIPE")]
@@ -38,6 +39,9 @@ pub struct Args {
     /// Rows of the csv to leave out, counted from 0
     #[arg(long, value_name = "FILE", requires = "crops")]
     exclude: Option<PathBuf>,
+    /// Network whose weights are the first ones, made by this command [default: random ones]
+    #[arg(long, value_name = "FILE")]
+    start: Option<PathBuf>,
     /// Where the network goes
     #[arg(long, value_name = "FILE", default_value = "face.safetensors")]
     out: PathBuf,
@@ -63,7 +67,7 @@ pub fn run(args: Args) -> Result {
     recipe.check()?;
 
     let training = |path: PathBuf| -> Result<Vec<Photo>> {
-        Ok(read_photos(&path)?.into_iter().filter(|photo| !photo.is_held_out()).collect())
+        Ok(read_photos(&path)?.into_iter().filter(|photo| photo.part() == Part::Training).collect())
     };
     let (portraits, streets, backgrounds) = (
         training(args.photos.portraits())?,
@@ -79,18 +83,20 @@ pub fn run(args: Args) -> Result {
         grouped(crops.len())
     ));
     let album = Album::new(&portraits, &streets, &backgrounds, &crops)?;
+    let start = args.start.as_deref().map(network).transpose()?;
     let steps = recipe.steps;
     let threads = args.threads.count();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
-    let mut training = Training::open(recipe.clone(), &album, &backgrounds, &CpuEngine, threads, &folder)?;
+    let mut training =
+        Training::open(recipe.clone(), &album, &backgrounds, &CpuEngine, threads, start.as_ref(), &folder)?;
     show_scenes(&album, &recipe, &folder.join("scenes.png"))?;
     if training.step() > 0 {
         console::say(format_args!("goes on after step {}", grouped(training.step() as usize)));
     }
-    let (start, first) = (Instant::now(), training.step());
+    let (began, first) = (Instant::now(), training.step());
     pool.install(|| {
         training.run(&mut |progress| {
-            let rate = (progress.step - first) as f64 / start.elapsed().as_secs_f64();
+            let rate = (progress.step - first) as f64 / began.elapsed().as_secs_f64();
             console::say(format_args!(
                 "step {} of {steps}: loss {:.4}, {} false faces to unlearn, {rate:.2} steps/s",
                 progress.step, progress.loss, progress.hard
@@ -105,14 +111,15 @@ pub fn run(args: Args) -> Result {
     Ok(Outcome::Done)
 }
 
-/// Makes the scores of a network the share of right boxes on the held-out photos.
+/// Makes the scores of a network the share of right boxes on the photos for that.
 fn calibrated(network: Network, photos: &Photos) -> Result<Network> {
     let parameters = CnnParameters { threshold: LOWEST, ..CnnParameters::default() };
     let mut detector = CnnDetector::new(Arc::new(network.clone()), parameters)?;
     let mut all = Evaluation::default();
     for path in [photos.portraits(), photos.streets(), photos.backgrounds()] {
-        let held_out: Vec<Photo> = read_photos(&path)?.into_iter().filter(Photo::is_held_out).collect();
-        all.extend(Evaluation::of(&mut detector, &held_out, SMALLEST)?);
+        let photos = read_photos(&path)?.into_iter();
+        let photos: Vec<Photo> = photos.filter(|photo| photo.part() == Part::Calibration).collect();
+        all.extend(Evaluation::of(&mut detector, &photos, SMALLEST)?);
     }
     match all.calibration() {
         Some((slope, shift)) => Ok(network.calibrated(slope as f32, shift as f32)?),
@@ -138,7 +145,7 @@ fn show_scenes(album: &Album, recipe: &Recipe, path: &Path) -> Result<()> {
     let side = recipe.side as u32;
     let mut tiles = Vec::new();
     for i in 0..24 {
-        let (pixels, targets) = album.scene(recipe.seed, 0, i, recipe.side, &[]);
+        let (pixels, targets) = album.scene(recipe.seed, 0, i, recipe.side, &[])?;
         let grey = Grey::from_raw(side, side, pixels.iter().map(|&v| v as u8).collect());
         let mut picture = grey.ok_or_else(|| Failure::message("a scene of another size"))?.to_picture();
         for t in targets {

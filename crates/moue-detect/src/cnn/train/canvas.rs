@@ -61,7 +61,37 @@ pub(super) struct Placement {
     pub mask: Mask,
 }
 
+/// An upright or turned box on the canvas, in which shapes are drawn.
+#[derive(Clone, Copy)]
+pub(super) struct Frame {
+    /// Centre.
+    pub at: [f32; 2],
+    /// Half the width and height.
+    pub half: [f32; 2],
+    /// Clockwise, in radians.
+    pub angle: f32,
+}
+
+impl Frame {
+    /// The upright box of the same size.
+    pub fn target(&self) -> Target {
+        Target {
+            x: self.at[0] - self.half[0],
+            y: self.at[1] - self.half[1],
+            width: 2.0 * self.half[0],
+            height: 2.0 * self.half[1],
+            ignore: false,
+        }
+    }
+}
+
 impl Placement {
+    /// The box that was pasted, as it lies on the canvas.
+    pub fn frame(&self) -> Frame {
+        let half = [self.from[2] * self.scale / 2.0, self.from[3] * self.scale * self.stretch / 2.0];
+        Frame { at: self.to, half, angle: self.angle }
+    }
+
     /// Where a box of the picture comes to lie: the upright box around an ellipse in it.
     pub fn place(&self, [x, y, w, h]: [f32; 4], ignore: bool) -> Target {
         let flip = if self.mirror { -1.0 } else { 1.0 };
@@ -130,6 +160,44 @@ impl Canvas {
                 }
             }
         }
+    }
+
+    /// Draws a shape, which reaches `reach` half sides from the centre of its frame at most. `ink` is given a place in the
+    /// frame, whose half sides are 1, and gives the distance from the edge of the shape there, in half sides and
+    /// above 0 inside, and the grey level.
+    pub fn draw(&mut self, frame: &Frame, reach: f32, ink: impl Fn(f32, f32) -> (f32, f32)) {
+        let (sin, cos) = frame.angle.sin_cos();
+        let around = reach * frame.half[0].hypot(frame.half[1]);
+        let range = |centre: f32| {
+            let low = (centre - around).floor().clamp(0.0, self.side as f32) as usize;
+            let high = (centre + around).ceil().clamp(0.0, self.side as f32) as usize;
+            low..high
+        };
+        let pixel = frame.half[0].min(frame.half[1]);
+        let (columns, rows) = (range(frame.at[0]), range(frame.at[1]));
+        for row in rows {
+            for column in columns.clone() {
+                let (dx, dy) = (column as f32 + 0.5 - frame.at[0], row as f32 + 0.5 - frame.at[1]);
+                let (u, v) = ((dx * cos + dy * sin) / frame.half[0], (dy * cos - dx * sin) / frame.half[1]);
+                let (inside, grey) = ink(u, v);
+                let cover = (inside * pixel + 0.5).clamp(0.0, 1.0);
+                let under = &mut self.pixels[row * self.side + column];
+                *under += cover * (grey - *under);
+            }
+        }
+    }
+
+    /// Takes away what a camera with `factor` times fewer pixels a side would not have seen.
+    pub fn soften(&mut self, factor: f32) -> Result<(), moue_media::Error> {
+        let (side, small) = (self.side as u32, ((self.side as f32 / factor).round() as u32).max(8));
+        let pixels = self.pixels.iter().map(|v| v.clamp(0.0, 255.0).round() as u8).collect();
+        if let Some(picture) = Grey::from_raw(side, side, pixels) {
+            let soft = picture.resized(small, small)?.resized(side, side)?;
+            for (value, &soft) in self.pixels.iter_mut().zip(soft.pixels()) {
+                *value = f32::from(soft);
+            }
+        }
+        Ok(())
     }
 
     /// Mean and spread of the grey levels in a box, as far as it lies on the canvas.

@@ -2,6 +2,7 @@
 
 use moue_media::Grey;
 
+use super::super::detector::CnnParameters;
 use super::canvas::{Canvas, Mask, Placement, Pyramid, spread};
 use super::loss::Target;
 use super::random::Random;
@@ -13,27 +14,27 @@ use crate::labelled::{LabelledBox, Photo};
 const FER_BOX: [f32; 4] = [23.75, 24.4, 38.1, 50.0];
 
 /// Smallest face that is taught as one, in pixels (root of the area).
-const SMALLEST: f32 = 10.0;
+const SMALLEST: f32 = 12.0;
 
 /// Share of a face within the scene from which it is taught, and below which it is passed over; those between are
 /// ignored.
 const VISIBLE: f32 = 0.55;
 const HIDDEN: f32 = 0.12;
 
-struct Labelled {
-    pyramid: Pyramid,
+pub(super) struct Labelled {
+    pub pyramid: Pyramid,
     /// Centre, width, height of each face.
-    faces: Vec<[f32; 4]>,
+    pub faces: Vec<[f32; 4]>,
     ignored: Vec<[f32; 4]>,
 }
 
 /// All pictures that scenes are made from.
 pub struct Album {
     /// Photos of one person each, more or less frontal, with a box.
-    portraits: Vec<Labelled>,
+    pub(super) portraits: Vec<Labelled>,
     /// Photos with faces as they come.
     streets: Vec<Labelled>,
-    backgrounds: Vec<Pyramid>,
+    pub(super) backgrounds: Vec<Pyramid>,
     /// Faces without surroundings, 48x48.
     crops: Vec<Pyramid>,
 }
@@ -93,6 +94,9 @@ impl Album {
     }
 
     /// The scene of this step and place in the batch: `side` x `side` grey levels 0..255 and the faces on them.
+    ///
+    /// # Errors
+    /// Where a scene is too large to be resized.
     pub fn scene(
         &self,
         seed: u64,
@@ -100,7 +104,7 @@ impl Album {
         index: u64,
         side: usize,
         hard: &[HardNegative],
-    ) -> (Vec<f32>, Vec<Target>) {
+    ) -> Result<(Vec<f32>, Vec<Target>), Error> {
         let mut painter = Painter {
             album: self,
             random: Random::new(seed, step, index),
@@ -108,16 +112,27 @@ impl Album {
             targets: Vec::new(),
         };
         match painter.random.unit() {
-            kind if kind < 0.30 && !self.streets.is_empty() => painter.street(),
+            kind if kind < 0.38 && !self.streets.is_empty() => painter.street(),
             kind if kind < 0.80 => painter.crowd(),
-            kind if kind < 0.88 => painter.sheet(),
+            kind if kind < 0.85 => painter.sheet(),
             _ => painter.empty(hard),
+        }
+        // Small pictures are enlarged before they are searched.
+        if painter.random.chance(0.4) {
+            let factor = painter.random.log_between(1.1, 2.0);
+            painter.canvas.soften(factor)?;
         }
         painter.light();
         let Painter { canvas, targets, .. } = painter;
         let targets = targets.into_iter().filter_map(|t| clipped(t, side as f32)).collect();
-        (canvas.pixels, targets)
+        Ok((canvas.pixels, targets))
     }
+}
+
+/// Pixels of the network's input a pixel of a photo with this longest side, as the detector looks at it.
+pub(super) fn seen_at(longest: f32) -> f32 {
+    let usual = CnnParameters::default();
+    (usual.longest_side as f32 / longest).min(usual.enlargement)
 }
 
 /// The part of a face inside the scene, as it is taught.
@@ -139,17 +154,17 @@ fn clipped(t: Target, side: f32) -> Option<Target> {
     (visible >= HIDDEN || t.ignore).then_some(taught)
 }
 
-struct Painter<'a> {
-    album: &'a Album,
-    random: Random,
-    canvas: Canvas,
+pub(super) struct Painter<'a> {
+    pub album: &'a Album,
+    pub random: Random,
+    pub canvas: Canvas,
     targets: Vec<Target>,
 }
 
 const WHOLE: Mask = Mask { reach: [1e4, 1e4, 1e4], power: 20.0, feather: 0.0 };
 
 impl Painter<'_> {
-    fn side(&self) -> f32 {
+    pub(super) fn side(&self) -> f32 {
         self.canvas.side as f32
     }
 
@@ -184,7 +199,9 @@ impl Painter<'_> {
     /// A photo without faces, often around something that was taken for one.
     fn empty(&mut self, hard: &[HardNegative]) {
         self.background();
-        if !hard.is_empty() && self.random.chance(0.7) {
+        if hard.is_empty() || self.random.chance(0.3) {
+            self.decoys();
+        } else {
             let HardNegative { background, centre, scale } = hard[self.random.below(hard.len())];
             if let Some(source) = self.album.backgrounds.get(background) {
                 let reach = self.side() * 0.35 / scale;
@@ -202,7 +219,13 @@ impl Painter<'_> {
         let photo = &self.album.streets[self.random.below(self.album.streets.len())];
         let face = photo.faces[self.random.below(photo.faces.len())];
         let side = (face[2] * face[3]).sqrt();
-        let scale = (self.random.log_between(13.0, 190.0) / side).clamp(0.3, 3.0);
+        let scale = if self.random.chance(0.5) {
+            (self.random.log_between(14.0, 260.0) / side).clamp(0.3, 3.0)
+        } else {
+            // About as the detector sees the photo.
+            let longest = photo.pyramid.width().max(photo.pyramid.height());
+            seen_at(longest) * self.random.log_between(0.7, 1.4)
+        };
         let extent = self.side();
         let to = [self.random.between(0.05, 0.95) * extent, self.random.between(0.05, 0.95) * extent];
         let placement = Placement {
@@ -256,17 +279,20 @@ impl Painter<'_> {
     /// Faces of many sizes before a photo without any.
     fn crowd(&mut self) {
         self.background();
+        if self.random.chance(0.4) {
+            self.decoys();
+        }
         let largest = self.side() * 0.9;
         let count =
             1 + self.random.below(4) + if self.random.chance(0.3) { self.random.below(12) } else { 0 };
         // A crowd has faces of about one size, a mixed company has not.
-        let common = self.random.chance(0.35).then(|| self.random.log_between(12.0, 60.0));
+        let common = self.random.chance(0.35).then(|| self.random.log_between(14.0, 75.0));
         let mut sizes: Vec<f32> = (0..count)
             .map(|_| match common {
                 Some(size) => size * self.random.log_between(0.75, 1.33),
                 None => {
-                    let limit = if count > 5 { 70.0 } else { largest };
-                    self.random.log_between(12.0, limit)
+                    let limit = if count > 5 { 80.0 } else { largest };
+                    self.random.log_between(14.0, limit)
                 }
             })
             .collect();
@@ -321,8 +347,10 @@ impl Painter<'_> {
         if !lone && !album.crops.is_empty() && self.random.chance(0.3) {
             self.exchange(&placement, &face);
         }
-        if self.random.chance(0.18) {
+        if self.random.chance(0.14) {
             self.occlude(&face);
+        } else {
+            self.cover(&placement.frame());
         }
         self.targets.push(face);
         if mask.power > 4.0 {
