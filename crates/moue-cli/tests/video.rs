@@ -162,6 +162,73 @@ fn killed_at_any_moment_nothing_that_was_told_is_lost_and_it_goes_on() {
     assert_eq!(left.len(), names.len(), "{left:?}");
 }
 
+/// Some hundred kilobytes of room, whatever the size of the disk: what is beyond cannot be written.
+#[cfg(unix)]
+#[test]
+fn on_a_full_disk_all_that_was_there_is_valid_and_resume_goes_on() {
+    let Some(clip) = clip() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let names = ["a.jsonl", "a.csv", "a.vtt", "a.eaf"];
+    let mut arguments = vec!["analyze".to_owned(), clip.to_str().unwrap().to_owned(), "--resume".to_owned()];
+    for name in names {
+        arguments.extend(["--out".to_owned(), place.path().join(name).to_str().unwrap().to_owned()]);
+    }
+    // The shell's limit on the size of files (in blocks of 512 bytes) takes the place of a disk of that size; the signal that
+    // would end the program is ignored, so that it sees the error.
+    let limited = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_moue")])
+        .args(&arguments)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&limited.stderr).into_owned();
+    assert_eq!(limited.status.code(), Some(1), "{told}");
+    assert!(told.contains("a.jsonl") && told.contains("--resume goes on when there is room"), "{told}");
+    let kept = whole_lines(&place.path().join("a.jsonl"));
+    let expected = probed(&clip).len();
+    assert!((20..expected).contains(&kept.len()), "{} of {expected}", kept.len());
+    assert!(fs::read_to_string(place.path().join("a.vtt")).unwrap().ends_with('\n'));
+    let status = moue(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).output().unwrap().status;
+    assert!(status.success());
+    let all = whole_lines(&place.path().join("a.jsonl"));
+    assert_eq!(all.len(), expected);
+    assert_eq!(all[..kept.len()], kept, "what was there stayed");
+    let left: Vec<_> = fs::read_dir(place.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), names.len(), "{left:?}");
+}
+
+#[test]
+fn a_page_has_faces_and_events_when_they_are_asked_for() {
+    let Some(clip) = clip() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let events = place.path().join("scenes.csv");
+    fs::write(&events, "time,name\n0:04,Logo appears\n").unwrap();
+    let (clip, events) = (clip.to_str().unwrap(), events.to_str().unwrap());
+    let page = |name: &str, arguments: &[&str]| {
+        let folder = place.path().join(name);
+        let output = moue(arguments).arg(&folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read_to_string(folder.join("report.html")).unwrap()
+    };
+    let plain = page("plain", &["analyze", clip, "--events", events, "--report"]);
+    assert!(plain.contains("Logo appears") && !plain.contains("<img"));
+    let records = place.path().join("plain/people.moue.jsonl");
+    let faces = page("faces", &["report", records.to_str().unwrap(), "--thumbnails", "--out"]);
+    assert!(faces.contains("<img src=\"data:image/jpeg;base64,") && !faces.contains("Logo appears"));
+    // The pictures are the page's only pictures of people, and it says so.
+    assert!(faces.contains("It holds pictures of people") && !plain.contains("It holds pictures of people"));
+
+    // Records whose video is gone: the page is written without pictures, and what is missing is named.
+    let gone = place.path().join("gone.jsonl");
+    fs::write(&gone, fs::read_to_string(&records).unwrap().replace("people.mp4", "gone.mp4")).unwrap();
+    let output = moue(&["report", gone.to_str().unwrap(), "--thumbnails", "--out"])
+        .arg(place.path().join("gone"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("gone.mp4: no pictures of its peaks"));
+    assert!(!fs::read_to_string(place.path().join("gone/report.html")).unwrap().contains("<img"));
+}
+
 #[test]
 fn raw_frames_come_through_standard_input() {
     if clip().is_none() {
@@ -227,6 +294,9 @@ fn flags_that_contradict_each_other_are_refused() {
         &["analyze", clip, "--out", "a.xyz"],
         &["analyze", clip, "--detect-every", "0"],
         &["live", "--json"],
+        &["analyze", clip, "--thumbnails"],
+        &["analyze", clip, "--events", "scenes.csv"],
+        &["analyze", "-", "--thumbnails", "--report", "out"],
     ] {
         let output = moue(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
