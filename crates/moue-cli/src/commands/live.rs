@@ -126,7 +126,9 @@ impl Args {
 fn list() -> Result {
     let cameras = Camera::list()?;
     if cameras.is_empty() {
-        console::say("moue: there is no camera, or none that may be used (--source FILE plays a video instead)");
+        console::say(
+            "moue: there is no camera, or none that may be used (--source FILE plays a video instead)",
+        );
     }
     for (number, Camera { device, name, .. }) in cameras.iter().enumerate() {
         console::print(format_args!("{number}  {name}  ({device})\n"))?;

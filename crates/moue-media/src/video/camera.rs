@@ -221,9 +221,12 @@ mod tests {
     #[test]
     fn the_list_of_the_kernel_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        for (device, index, name) in
-            [("video10", "0", "Back"), ("video2", "0", "Front"), ("video3", "1", "Front"), ("radio0", "0", "R")]
-        {
+        for (device, index, name) in [
+            ("video10", "0", "Back"),
+            ("video2", "0", "Front"),
+            ("video3", "1", "Front"),
+            ("radio0", "0", "R"),
+        ] {
             let place = folder.path().join(device);
             std::fs::create_dir(&place).unwrap();
             std::fs::write(place.join("index"), format!("{index}\n")).unwrap();

@@ -92,7 +92,9 @@ fn from_video(path: &Path, wanted: &[Wanted<'_>], pictures: &mut Illustrations) 
         video = Some(open);
         let Some((_, picture)) = last.as_ref().filter(|(time, _)| *time <= face.time + SAME_TIME) else {
             let time = face.time;
-            return Err(Failure::message(format!("it has no frame at {time} s; is it the video of the records?")));
+            return Err(Failure::message(format!(
+                "it has no frame at {time} s; is it the video of the records?"
+            )));
         };
         let jpeg = picture.crop_resized(around(face.bounds), SIDE)?.to_jpeg(JPEG_QUALITY)?;
         pictures.add(*group, *moment, jpeg)?;
