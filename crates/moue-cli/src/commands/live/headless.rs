@@ -41,11 +41,6 @@ pub fn run(sources: &[VideoSource], mut seer: Seer, json: bool, stop: &AtomicBoo
         }
         ended(looking.join())
     });
-    console::say(format_args!(
-        "moue: {} frames seen, {} dropped, {:.0} ms from arrival to output",
-        pace.frames,
-        live.dropped(),
-        pace.latency_ms()
-    ));
+    console::say(format_args!("moue: {}", pace.summary("seen", live.dropped(), "output")));
     outcome
 }

@@ -147,7 +147,7 @@ impl View<'_> {
             enough.store(true, Ordering::Relaxed);
             drop(sights);
             self.end_recording();
-            console::say(format_args!("moue: {} frames shown, {} dropped", pace.frames, live.dropped()));
+            console::say(format_args!("moue: {}", pace.summary("shown", live.dropped(), "window")));
             ended(looking.join())?;
             outcome
         })
