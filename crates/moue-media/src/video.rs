@@ -90,6 +90,9 @@ impl Video {
             "rgb24",
             "-f",
             "nut",
+            // An index would be kept in memory to the end, for nobody.
+            "-write_index",
+            "0",
             "pipe:1",
         ]);
         let stdin = if matches!(source, VideoSource::Stdin(_)) { Stdio::inherit() } else { Stdio::null() };

@@ -131,19 +131,21 @@ impl<R: BufRead> NutReader<R> {
         self.source.read_exact(&mut rest[1..])?;
         let start = u64::from_be_bytes(rest);
         let length = number(&mut self.source)?;
+        let checksum = if length > 4096 { 4 } else { 0 };
+        // An index grows with the video.
+        if !matches!(start, MAIN | STREAM | SYNC_POINT) {
+            return skip(&mut self.source, length.saturating_add(checksum));
+        }
         if length > MAX_PACKET {
             return Err(invalid("a header is larger than headers are"));
         }
-        if length > 4096 {
-            skip(&mut self.source, 4)?;
-        }
+        skip(&mut self.source, checksum)?;
         let mut body = vec![0; length as usize];
         self.source.read_exact(&mut body)?;
         match start {
             MAIN => self.main_header(&mut body.as_slice()),
             STREAM => self.stream_header(&mut body.as_slice()),
-            SYNC_POINT => self.sync_point(&mut body.as_slice()),
-            _ => Ok(()),
+            _ => self.sync_point(&mut body.as_slice()),
         }
     }
 
@@ -485,6 +487,35 @@ mod tests {
             seen.push((time, frame[5]));
         }
         assert_eq!(seen, [(0.0, 1), (0.033, 2), (0.067, 3), (0.1, 4), (0.2, 5)]);
+    }
+
+    /// That of a video of two hours is larger than any header.
+    #[test]
+    fn an_index_of_any_length_is_passed_over() {
+        let mut bytes = stream();
+        let frames = bytes.len();
+        let length = MAX_PACKET + 1;
+        bytes.extend(0x4E58_DD67_2F23_E64E_u64.to_be_bytes());
+        bytes.extend(coded(length));
+        bytes.extend([0; 4]);
+        bytes.resize(bytes.len() + length as usize, 1);
+        let mut reader = NutReader::new(bytes.as_slice()).unwrap().unwrap();
+        let mut frame = [0; 6];
+        let mut count = 0;
+        while reader.read(&mut frame).unwrap().is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 5);
+        // A header of that length is refused.
+        bytes[frames..frames + 8].copy_from_slice(&MAIN.to_be_bytes());
+        let mut reader = NutReader::new(bytes.as_slice()).unwrap().unwrap();
+        let error = loop {
+            match reader.read(&mut frame) {
+                Ok(read) => assert!(read.is_some(), "the header was passed over"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
     }
 
     #[test]
