@@ -53,7 +53,11 @@ fn finding(report: &Report, group: &Group) -> Markup {
         } @else {
             "On average "
         }
-        (format!("{:.1}", group.presence.mean_in_view())) " of " (words::people(group.presence.seats)) " were in view."
+        @if group.presence.seats == 1 {
+            "a face was in view for " (percent(group.presence.share)) " of the time."
+        } @else {
+            (format!("{:.1}", group.presence.mean_in_view())) " of " (words::people(group.presence.seats)) " were in view."
+        }
     }
 }
 
