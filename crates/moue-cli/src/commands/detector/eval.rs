@@ -245,8 +245,11 @@ impl Report {
                 sizes.join(", ")
             ));
         }
-        let (precision, both) = (percent(self.at_precision), self.sets.iter().find(|set| set.name == WITH_FACES));
-        text.push_str(&format!("\nbest: recall of the threshold that finds most at a precision of {precision}"));
+        let (precision, both) =
+            (percent(self.at_precision), self.sets.iter().find(|set| set.name == WITH_FACES));
+        text.push_str(&format!(
+            "\nbest: recall of the threshold that finds most at a precision of {precision}"
+        ));
         if let Some(best) = both.and_then(|set| set.best.as_ref()) {
             text.push_str(&format!("; {:.2} for all {WITH_FACES}", best.threshold));
         }

@@ -1,0 +1,155 @@
+//! 256-bit registers: the windows in two.
+
+use std::arch::x86_64::*;
+
+use super::Simd;
+use crate::cascade::Subset;
+use crate::cascade::program::Lanes;
+
+/// For processors with AVX2.
+pub(in crate::cascade) struct Avx2;
+
+/// The same of both halves.
+#[inline(always)]
+fn both<T: Copy, R>(a: [T; 2], f: impl Fn(T) -> R) -> [R; 2] {
+    [f(a[0]), f(a[1])]
+}
+
+/// The same of both pairs of halves.
+#[inline(always)]
+fn pairs<T: Copy, R>(a: [T; 2], b: [T; 2], f: impl Fn(T, T) -> R) -> [R; 2] {
+    [f(a[0], b[0]), f(a[1], b[1])]
+}
+
+// SAFETY (of each block): the callers are compiled for AVX2, run where the processor has it, and vouch for the memory.
+unsafe impl Simd for Avx2 {
+    type Ints = [__m256i; 2];
+    type Floats = [__m256; 2];
+    /// All bits of a lane for yes, none for no.
+    type Mask = [__m256i; 2];
+    type Sums = [__m256d; 4];
+
+    #[inline(always)]
+    unsafe fn load(from: *const i32) -> [__m256i; 2] {
+        // SAFETY: as above.
+        unsafe { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(8).cast())] }
+    }
+
+    #[inline(always)]
+    unsafe fn gather(from: *const i32, offsets: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: as above.
+        both(offsets, |offsets| unsafe { _mm256_i32gather_epi32::<4>(from, offsets) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_floats(from: *const f32) -> [__m256; 2] {
+        // SAFETY: as above.
+        unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: as above.
+        pairs(a, b, |a, b| unsafe { _mm256_sub_epi32(a, b) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: as above.
+        pairs(a, b, |a, b| unsafe { _mm256_add_epi32(a, b) })
+    }
+
+    #[inline(always)]
+    unsafe fn at_least(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: as above.
+        pairs(a, b, |a, b| unsafe { _mm256_xor_si256(_mm256_cmpgt_epi32(b, a), _mm256_set1_epi32(-1)) })
+    }
+
+    #[inline(always)]
+    unsafe fn to_floats(a: [__m256i; 2]) -> [__m256; 2] {
+        // SAFETY: as above.
+        both(a, |a| unsafe { _mm256_cvtepi32_ps(a) })
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> [__m256; 2] {
+        // SAFETY: as above.
+        unsafe { [_mm256_set1_ps(value); 2] }
+    }
+
+    #[inline(always)]
+    unsafe fn add_floats(a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: as above.
+        pairs(a, b, |a, b| unsafe { _mm256_add_ps(a, b) })
+    }
+
+    #[inline(always)]
+    unsafe fn mul(a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: as above.
+        pairs(a, b, |a, b| unsafe { _mm256_mul_ps(a, b) })
+    }
+
+    #[inline(always)]
+    unsafe fn below(a: [__m256; 2], b: [__m256; 2]) -> [__m256i; 2] {
+        // SAFETY: as above.
+        pairs(a, b, |a, b| unsafe { _mm256_castps_si256(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) })
+    }
+
+    #[inline(always)]
+    unsafe fn choose(mask: [__m256i; 2], a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
+        let half = |i: usize| {
+            // SAFETY: as above.
+            unsafe { _mm256_blendv_ps(b[i], a[i], _mm256_castsi256_ps(mask[i])) }
+        };
+        [half(0), half(1)]
+    }
+
+    #[inline(always)]
+    unsafe fn in_set(bits: [[__m256i; 2]; 8], set: &Subset) -> [__m256i; 2] {
+        let half = |i: usize| {
+            // SAFETY: as above; the set has 256 bits.
+            unsafe {
+                let bit = |k: usize, value: i32| _mm256_and_si256(bits[k][i], _mm256_set1_epi32(value));
+                // The upper three bits choose one of eight words, the others a bit in it.
+                let word = _mm256_or_si256(_mm256_or_si256(bit(0, 4), bit(1, 2)), bit(2, 1));
+                let upper = _mm256_or_si256(_mm256_or_si256(bit(3, 16), bit(4, 8)), bit(5, 4));
+                let place = _mm256_or_si256(_mm256_or_si256(bit(6, 2), bit(7, 1)), upper);
+                let word = _mm256_permutevar8x32_epi32(_mm256_loadu_si256(set.as_ptr().cast()), word);
+                let one = _mm256_set1_epi32(1);
+                _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_srlv_epi32(word, place), one), one)
+            }
+        };
+        [half(0), half(1)]
+    }
+
+    #[inline(always)]
+    unsafe fn zero() -> [__m256d; 4] {
+        // SAFETY: as above.
+        unsafe { [_mm256_setzero_pd(); 4] }
+    }
+
+    #[inline(always)]
+    unsafe fn vote(sums: [__m256d; 4], votes: [__m256; 2]) -> [__m256d; 4] {
+        let low = |i: usize| {
+            // SAFETY: as above.
+            unsafe { _mm256_add_pd(sums[2 * i], _mm256_cvtps_pd(_mm256_castps256_ps128(votes[i]))) }
+        };
+        let high = |i: usize| {
+            // SAFETY: as above.
+            unsafe { _mm256_add_pd(sums[2 * i + 1], _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(votes[i]))) }
+        };
+        [low(0), high(0), low(1), high(1)]
+    }
+
+    #[inline(always)]
+    unsafe fn not_below(sums: [__m256d; 4], threshold: f64) -> Lanes {
+        let mut passed = 0;
+        for (i, &sum) in sums.iter().enumerate() {
+            // SAFETY: as above.
+            let mask =
+                unsafe { _mm256_movemask_pd(_mm256_cmp_pd::<_CMP_NLT_UQ>(sum, _mm256_set1_pd(threshold))) };
+            passed |= (mask as Lanes) << (4 * i);
+        }
+        passed
+    }
+}
