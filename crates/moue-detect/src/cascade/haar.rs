@@ -87,6 +87,25 @@ pub(super) fn rect_sum(sums: &[i32], corners: &[u32; 4]) -> i32 {
     at(0).wrapping_sub(at(1)).wrapping_sub(at(2)).wrapping_add(at(3))
 }
 
+/// The sum over a rectangle times its weight, for several windows.
+///
+/// # Safety
+/// As of [`View::read`].
+#[inline(always)]
+unsafe fn weighed<S: Simd, V: View<S>>(
+    view: &V,
+    table: *const i32,
+    corners: &[u32; 4],
+    weight: f32,
+) -> S::Floats {
+    // SAFETY: as the caller's.
+    unsafe {
+        let upper = S::sub(view.read(table, corners[0]), view.read(table, corners[1]));
+        let lower = S::sub(view.read(table, corners[3]), view.read(table, corners[2]));
+        S::mul(S::splat(weight), S::to_floats(S::add(upper, lower)))
+    }
+}
+
 impl Test for HaarTest {
     fn reach(&self) -> u32 {
         self.corners.iter().flatten().copied().max().unwrap_or(0)
@@ -108,14 +127,10 @@ impl Test for HaarTest {
         // SAFETY: as the caller's.
         unsafe {
             let table = if self.tilted { view.tilted() } else { view.sums() };
-            let part = |i: usize| {
-                let at = |k: usize| view.read(table, self.corners[i][k]);
-                let sum = S::add(S::sub(S::sub(at(0), at(1)), at(2)), at(3));
-                S::mul(S::splat(self.weights[i]), S::to_floats(sum))
-            };
-            let mut value = S::add_floats(part(0), part(1));
+            let mut value = weighed::<S, V>(view, table, &self.corners[0], self.weights[0]);
+            value = S::add_floats(value, weighed::<S, V>(view, table, &self.corners[1], self.weights[1]));
             if self.weights[2] != 0.0 {
-                value = S::add_floats(value, part(2));
+                value = S::add_floats(value, weighed::<S, V>(view, table, &self.corners[2], self.weights[2]));
             }
             S::below(S::mul(value, view.norms()), S::splat(self.threshold))
         }

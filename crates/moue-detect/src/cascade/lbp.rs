@@ -82,16 +82,30 @@ impl Test for LbpTest {
         // SAFETY: as the caller's.
         unsafe {
             let table = view.sums();
-            let at = |i: usize| view.read(table, self.corners[i]);
-            // Written out: a closure over all corners is called rather than made part of the loop.
-            let row = |i: usize| [at(i), at(i + 1), at(i + 2), at(i + 3)];
-            let across = |p: [S::Ints; 4]| [S::sub(p[0], p[1]), S::sub(p[1], p[2]), S::sub(p[2], p[3])];
-            let rows = [across(row(0)), across(row(4)), across(row(8)), across(row(12))];
-            let block = |x: usize, y: usize| S::sub(rows[y][x], rows[y + 1][x]);
-            let middle = block(1, 1);
-            let bit = |x: usize, y: usize| S::at_least(block(x, y), middle);
-            let bits =
-                [bit(0, 0), bit(1, 0), bit(2, 0), bit(2, 1), bit(2, 2), bit(1, 2), bit(0, 2), bit(0, 1)];
+            // Written out: closures would be called rather than made part of the loop.
+            let mut rows = [[view.read(table, self.corners[0]); 3]; 4];
+            for (row, corners) in rows.iter_mut().zip(self.corners.chunks_exact(4)) {
+                let (a, b) = (view.read(table, corners[0]), view.read(table, corners[1]));
+                let (c, d) = (view.read(table, corners[2]), view.read(table, corners[3]));
+                *row = [S::sub(a, b), S::sub(b, c), S::sub(c, d)];
+            }
+            let mut blocks = [rows[0]; 3];
+            for (y, blocks) in blocks.iter_mut().enumerate() {
+                for (x, block) in blocks.iter_mut().enumerate() {
+                    *block = S::sub(rows[y][x], rows[y + 1][x]);
+                }
+            }
+            let [[a, b, c], [h, middle, d], [g, f, e]] = blocks;
+            let bits = [
+                S::at_least(a, middle),
+                S::at_least(b, middle),
+                S::at_least(c, middle),
+                S::at_least(d, middle),
+                S::at_least(e, middle),
+                S::at_least(f, middle),
+                S::at_least(g, middle),
+                S::at_least(h, middle),
+            ];
             S::in_set(bits, &self.subset)
         }
     }

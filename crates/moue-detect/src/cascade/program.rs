@@ -204,7 +204,7 @@ impl<T: Test> Program<T> {
             let mut sums = S::zero();
             if self.shape == Shape::Stumps {
                 for node in &self.nodes[stage.first..stage.end] {
-                    let [a, b] = node.values.map(|value| S::splat(value));
+                    let (a, b) = (S::splat(node.values[0]), S::splat(node.values[1]));
                     sums = S::vote(sums, S::choose(node.test.go_left::<S, V>(view), a, b));
                 }
             } else {
@@ -212,10 +212,13 @@ impl<T: Test> Program<T> {
                 let mut votes = [S::splat(0.0); MAX_NODES];
                 for tree in &self.trees[stage.first..stage.end] {
                     for (i, node) in self.nodes[tree.node..tree.end].iter().enumerate().rev() {
-                        let side = |child: i32, value: f32| {
-                            if child > 0 { votes[child as usize % MAX_NODES] } else { S::splat(value) }
-                        };
-                        let (a, b) = (side(node.left, node.values[0]), side(node.right, node.values[1]));
+                        let mut sides = [S::splat(node.values[0]), S::splat(node.values[1])];
+                        for (side, child) in sides.iter_mut().zip([node.left, node.right]) {
+                            if child > 0 {
+                                *side = votes[child as usize % MAX_NODES];
+                            }
+                        }
+                        let [a, b] = sides;
                         votes[i % MAX_NODES] = S::choose(node.test.go_left::<S, V>(view), a, b);
                     }
                     sums = S::vote(sums, votes[0]);

@@ -24,6 +24,9 @@ pub(super) use portable::Portable;
 /// Every function may only be called where the processor has the instruction set; those that take a pointer read all lanes
 /// from there. Functions are made part of their callers, which are compiled for the set.
 pub(super) unsafe trait Simd {
+    /// Whether reading at several places is faster together than one by one.
+    const GATHERS: bool;
+
     /// Integers of 32 bits; arithmetic wraps.
     type Ints: Copy;
     /// Floats of 32 bits.

@@ -227,7 +227,7 @@ impl<'a, T: Test> Job<'a, T> {
     /// As of [`finish`](Self::finish).
     #[inline(always)]
     unsafe fn judge<S: Simd>(&self, stage: usize, windows: &[Waiting]) -> Lanes {
-        if windows.len() <= SINGLE {
+        if windows.len() <= SINGLE || !S::GATHERS {
             let mut passed = 0;
             for (lane, window) in windows.iter().enumerate() {
                 let from = |table: &'a [i32]| table.get(window.offset as usize..).unwrap_or(&[]);

@@ -9,20 +9,12 @@ use crate::cascade::program::Lanes;
 /// For processors with AVX2.
 pub(in crate::cascade) struct Avx2;
 
-/// The same of both halves.
-#[inline(always)]
-fn both<T: Copy, R>(a: [T; 2], f: impl Fn(T) -> R) -> [R; 2] {
-    [f(a[0]), f(a[1])]
-}
-
-/// The same of both pairs of halves.
-#[inline(always)]
-fn pairs<T: Copy, R>(a: [T; 2], b: [T; 2], f: impl Fn(T, T) -> R) -> [R; 2] {
-    [f(a[0], b[0]), f(a[1], b[1])]
-}
+// Closures would not be compiled for AVX2, and calls of them not made part of the loop: everything is written out.
 
 // SAFETY (of each block): the callers are compiled for AVX2, run where the processor has it, and vouch for the memory.
 unsafe impl Simd for Avx2 {
+    const GATHERS: bool = true;
+
     type Ints = [__m256i; 2];
     type Floats = [__m256; 2];
     /// All bits of a lane for yes, none for no.
@@ -38,7 +30,9 @@ unsafe impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn gather(from: *const i32, offsets: [__m256i; 2]) -> [__m256i; 2] {
         // SAFETY: as above.
-        both(offsets, |offsets| unsafe { _mm256_i32gather_epi32::<4>(from, offsets) })
+        unsafe {
+            [_mm256_i32gather_epi32::<4>(from, offsets[0]), _mm256_i32gather_epi32::<4>(from, offsets[1])]
+        }
     }
 
     #[inline(always)]
@@ -50,25 +44,31 @@ unsafe impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn sub(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
         // SAFETY: as above.
-        pairs(a, b, |a, b| unsafe { _mm256_sub_epi32(a, b) })
+        unsafe { [_mm256_sub_epi32(a[0], b[0]), _mm256_sub_epi32(a[1], b[1])] }
     }
 
     #[inline(always)]
     unsafe fn add(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
         // SAFETY: as above.
-        pairs(a, b, |a, b| unsafe { _mm256_add_epi32(a, b) })
+        unsafe { [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])] }
     }
 
     #[inline(always)]
     unsafe fn at_least(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
         // SAFETY: as above.
-        pairs(a, b, |a, b| unsafe { _mm256_xor_si256(_mm256_cmpgt_epi32(b, a), _mm256_set1_epi32(-1)) })
+        unsafe {
+            let all = _mm256_set1_epi32(-1);
+            [
+                _mm256_xor_si256(_mm256_cmpgt_epi32(b[0], a[0]), all),
+                _mm256_xor_si256(_mm256_cmpgt_epi32(b[1], a[1]), all),
+            ]
+        }
     }
 
     #[inline(always)]
     unsafe fn to_floats(a: [__m256i; 2]) -> [__m256; 2] {
         // SAFETY: as above.
-        both(a, |a| unsafe { _mm256_cvtepi32_ps(a) })
+        unsafe { [_mm256_cvtepi32_ps(a[0]), _mm256_cvtepi32_ps(a[1])] }
     }
 
     #[inline(always)]
@@ -80,46 +80,58 @@ unsafe impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn add_floats(a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
         // SAFETY: as above.
-        pairs(a, b, |a, b| unsafe { _mm256_add_ps(a, b) })
+        unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
     }
 
     #[inline(always)]
     unsafe fn mul(a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
         // SAFETY: as above.
-        pairs(a, b, |a, b| unsafe { _mm256_mul_ps(a, b) })
+        unsafe { [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])] }
     }
 
     #[inline(always)]
     unsafe fn below(a: [__m256; 2], b: [__m256; 2]) -> [__m256i; 2] {
         // SAFETY: as above.
-        pairs(a, b, |a, b| unsafe { _mm256_castps_si256(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b)) })
+        unsafe {
+            [
+                _mm256_castps_si256(_mm256_cmp_ps::<_CMP_LT_OQ>(a[0], b[0])),
+                _mm256_castps_si256(_mm256_cmp_ps::<_CMP_LT_OQ>(a[1], b[1])),
+            ]
+        }
     }
 
     #[inline(always)]
     unsafe fn choose(mask: [__m256i; 2], a: [__m256; 2], b: [__m256; 2]) -> [__m256; 2] {
-        let half = |i: usize| {
-            // SAFETY: as above.
-            unsafe { _mm256_blendv_ps(b[i], a[i], _mm256_castsi256_ps(mask[i])) }
-        };
-        [half(0), half(1)]
+        // SAFETY: as above.
+        unsafe {
+            [
+                _mm256_blendv_ps(b[0], a[0], _mm256_castsi256_ps(mask[0])),
+                _mm256_blendv_ps(b[1], a[1], _mm256_castsi256_ps(mask[1])),
+            ]
+        }
     }
 
     #[inline(always)]
     unsafe fn in_set(bits: [[__m256i; 2]; 8], set: &Subset) -> [__m256i; 2] {
-        let half = |i: usize| {
-            // SAFETY: as above; the set has 256 bits.
-            unsafe {
-                let bit = |k: usize, value: i32| _mm256_and_si256(bits[k][i], _mm256_set1_epi32(value));
+        // SAFETY: as above; the set has 256 bits.
+        unsafe {
+            let words = _mm256_loadu_si256(set.as_ptr().cast());
+            let one = _mm256_set1_epi32(1);
+            let mut answers = [one; 2];
+            for (i, answer) in answers.iter_mut().enumerate() {
                 // The upper three bits choose one of eight words, the others a bit in it.
-                let word = _mm256_or_si256(_mm256_or_si256(bit(0, 4), bit(1, 2)), bit(2, 1));
-                let upper = _mm256_or_si256(_mm256_or_si256(bit(3, 16), bit(4, 8)), bit(5, 4));
-                let place = _mm256_or_si256(_mm256_or_si256(bit(6, 2), bit(7, 1)), upper);
-                let word = _mm256_permutevar8x32_epi32(_mm256_loadu_si256(set.as_ptr().cast()), word);
-                let one = _mm256_set1_epi32(1);
-                _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_srlv_epi32(word, place), one), one)
+                let (mut word, mut place) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+                for (bit, value) in bits[..3].iter().zip([4, 2, 1]) {
+                    word = _mm256_or_si256(word, _mm256_and_si256(bit[i], _mm256_set1_epi32(value)));
+                }
+                for (bit, value) in bits[3..].iter().zip([16, 8, 4, 2, 1]) {
+                    place = _mm256_or_si256(place, _mm256_and_si256(bit[i], _mm256_set1_epi32(value)));
+                }
+                let word = _mm256_permutevar8x32_epi32(words, word);
+                *answer = _mm256_cmpeq_epi32(_mm256_and_si256(_mm256_srlv_epi32(word, place), one), one);
             }
-        };
-        [half(0), half(1)]
+            answers
+        }
     }
 
     #[inline(always)]
@@ -130,15 +142,15 @@ unsafe impl Simd for Avx2 {
 
     #[inline(always)]
     unsafe fn vote(sums: [__m256d; 4], votes: [__m256; 2]) -> [__m256d; 4] {
-        let low = |i: usize| {
-            // SAFETY: as above.
-            unsafe { _mm256_add_pd(sums[2 * i], _mm256_cvtps_pd(_mm256_castps256_ps128(votes[i]))) }
-        };
-        let high = |i: usize| {
-            // SAFETY: as above.
-            unsafe { _mm256_add_pd(sums[2 * i + 1], _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(votes[i]))) }
-        };
-        [low(0), high(0), low(1), high(1)]
+        // SAFETY: as above.
+        unsafe {
+            [
+                _mm256_add_pd(sums[0], _mm256_cvtps_pd(_mm256_castps256_ps128(votes[0]))),
+                _mm256_add_pd(sums[1], _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(votes[0]))),
+                _mm256_add_pd(sums[2], _mm256_cvtps_pd(_mm256_castps256_ps128(votes[1]))),
+                _mm256_add_pd(sums[3], _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(votes[1]))),
+            ]
+        }
     }
 
     #[inline(always)]

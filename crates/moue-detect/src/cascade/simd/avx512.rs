@@ -11,6 +11,8 @@ pub(in crate::cascade) struct Avx512;
 
 // SAFETY (of each block): the callers are compiled for AVX-512F, run where the processor has it, and vouch for the memory.
 unsafe impl Simd for Avx512 {
+    const GATHERS: bool = true;
+
     type Ints = __m512i;
     type Floats = __m512;
     type Mask = __mmask16;
@@ -130,8 +132,9 @@ unsafe impl Simd for Avx512 {
         // SAFETY: as above.
         unsafe {
             let threshold = _mm512_set1_pd(threshold);
-            let half = |sum| Lanes::from(_mm512_cmp_pd_mask::<_CMP_NLT_UQ>(sum, threshold));
-            half(sums[0]) | half(sums[1]) << 8
+            let low = _mm512_cmp_pd_mask::<_CMP_NLT_UQ>(sums[0], threshold);
+            let high = _mm512_cmp_pd_mask::<_CMP_NLT_UQ>(sums[1], threshold);
+            Lanes::from(low) | Lanes::from(high) << 8
         }
     }
 }

@@ -12,6 +12,8 @@ pub(in crate::cascade) struct Portable;
 
 // SAFETY: any processor has what this needs; the callers vouch for the memory.
 unsafe impl Simd for Portable {
+    const GATHERS: bool = false;
+
     type Ints = [i32; LANES];
     type Floats = [f32; LANES];
     /// 1 for yes, 0 for no.
