@@ -11,7 +11,7 @@ pub(in crate::cascade) struct Avx2;
 
 // Closures would not be compiled for AVX2, and calls of them not made part of the loop: everything is written out.
 
-// SAFETY (of each block): the callers are compiled for AVX2, run where the processor has it, and vouch for the memory.
+// SAFETY: everything here is AVX2, and the callers are compiled for it; they vouch for the memory.
 unsafe impl Simd for Avx2 {
     const GATHERS: bool = true;
 

@@ -9,7 +9,7 @@ use crate::cascade::program::Lanes;
 /// For processors with AVX-512F.
 pub(in crate::cascade) struct Avx512;
 
-// SAFETY (of each block): the callers are compiled for AVX-512F, run where the processor has it, and vouch for the memory.
+// SAFETY: everything here is AVX-512F, and the callers are compiled for it; they vouch for the memory.
 unsafe impl Simd for Avx512 {
     const GATHERS: bool = true;
 
