@@ -2,7 +2,7 @@
 
 import statistics
 
-from detector_works import AT_MOST, CONTENDERS, FRAMES
+from detector_works import AT_MOST, CONTENDERS, FRAMES, PRECISION
 from tables import Rounds, milliseconds, spread, table
 
 TITLES = {contender.name: contender.title for contender in CONTENDERS}
@@ -28,10 +28,12 @@ def quality(record):
             percent(both["recall"]),
             percent(both["precision"]),
             f"{both['average_precision']:.3f}" if both["average_precision"] is not None else "",
+            percent(both.get("best")),
             str(empty["false_faces"]),
             f"{empty['false_faces'] / empty['photos']:.3f}",
         ])
-    header = ["detector", "recall, portraits", "recall, streets", "recall", "precision", "AP", "false faces", "a photo"]
+    header = ["detector", "recall, portraits", "recall, streets", "recall", "precision", "AP",
+              f"recall at {100 * PRECISION:.0f} %", "false faces", "a photo"]
     return table(header, rows, 1)
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOWEST = 0.05  # score down to which average precision is taken, where a detector gives such boxes
+PRECISION = 0.93  # for which the highest recall of any threshold is told
+LEAST = 12  # shorter side of the smallest boxes that are judged, in pixels, so that none counts that nobody asked for
 FRAMES = [(640, 480), (1280, 720)]
 
 OUR_LBP = Path(__file__).resolve().parent.parent / "crates" / "moue-detect" / "models" / "lbp_face.xml"
@@ -32,10 +34,9 @@ class Contender:
             model = ["--model", self.model] if self.model else []
             return [*model, *(["--longest", self.longest] if self.longest else [])]
         if self.model is None:
-            # For quality, all that the network sees of 20 pixels and more; the time is that of its defaults.
-            return ["--threshold", LOWEST, "--min-face", 20] if quality else []
-        # `analyze` counts in the shorter side of the face, OpenCV in the window.
-        return ["--cascade", self.model, "--min-face", 16 if quality else 20]
+            # For quality, all that counts; the time is that of its defaults.
+            return ["--threshold", LOWEST, "--min-face", LEAST] if quality else []
+        return ["--cascade", self.model, "--min-face", LEAST if quality else 20]
 
 
 CONTENDERS = [

@@ -12,6 +12,7 @@ target/bench; one that cannot be had is listed with the reason. Results are kept
 
 import argparse
 import datetime
+import functools
 import json
 import os
 import subprocess
@@ -25,7 +26,7 @@ import judge
 import machine
 import tables
 from compare import PLACE, ROOT, build
-from detector_works import CONTENDERS, FRAMES
+from detector_works import CONTENDERS, FRAMES, LEAST, PRECISION
 
 RECORD = PLACE / "detectors.json"
 DOCUMENT = ROOT / "docs" / "detectors.md"
@@ -76,6 +77,7 @@ class Tools:
                 self.failed[name] = f"its packages could not be installed (status {error.returncode})"
         raise Absent(self.failed[name])
 
+    @functools.cache
     def rustface(self):
         """The program and the model that comes with the crate."""
         manifest = ROOT / "bench" / "peers" / "rustface" / "Cargo.toml"
@@ -131,7 +133,7 @@ def quality(contender, tools, photos):
     for title, members in photos["held-out"].items():
         judged = judge.Judged()
         for boxes, (_, labels) in zip(find(contender, tools, members), members, strict=True):
-            boxes = [move.of(box) for box in boxes]
+            boxes = [box for box in map(move.of, boxes) if min(box[2], box[3]) >= LEAST]
             judged.add(boxes, labels)
             if title != "empty":
                 both.add(boxes, labels)
@@ -148,6 +150,7 @@ def summary(judged, contender):
         "recall": recall,
         "precision": precision,
         "average_precision": judged.average_precision() if contender.scored else None,
+        "best": judged.most_at(PRECISION) if contender.scored else None,
         "false_faces": wrong,
     }
 

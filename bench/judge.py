@@ -92,6 +92,11 @@ class Judged:
         recall = right / self.faces if self.faces else 0.0
         return recall, right / (right + wrong) if right + wrong else 1.0, wrong
 
+    def most_at(self, precision):
+        """The highest recall of any threshold with at least this precision; None where there is none."""
+        points = [self.at(threshold) for threshold in {score for score, _ in self.boxes}]
+        return max((point[0] for point in points if point[1] >= precision), default=None)
+
     def average_precision(self):
         """Area under precision over recall, precision taken as the best at this recall or beyond."""
         points = [self.at(threshold)[:2] for threshold in sorted({score for score, _ in self.boxes}, reverse=True)]

