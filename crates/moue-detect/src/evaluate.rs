@@ -138,6 +138,12 @@ impl Evaluation {
         points
     }
 
+    /// The threshold that finds most faces while at least this share of the boxes is right; `None` where none does.
+    pub fn most_at(&self, precision: f64) -> Option<Operating> {
+        let fit = self.curve().into_iter().filter(|point| point.precision >= precision);
+        fit.max_by(|a, b| a.recall.total_cmp(&b.recall))
+    }
+
     /// Area under precision over recall, precision taken as the best at this recall or beyond.
     pub fn average_precision(&self) -> f64 {
         let curve = self.curve();
@@ -249,6 +255,10 @@ mod tests {
         assert_eq!(all.average_precision(), 0.5);
         assert_eq!(all.by_size(0.5), [(20.0, 0, 0.0), (32.0, 1, 1.0), (64.0, 1, 0.0), (128.0, 0, 0.0)]);
         assert_eq!(all.curve().len(), 3);
+        let best = all.most_at(0.6);
+        assert_eq!(best.map(|at| (at.threshold, at.recall)), Some((0.9, 0.5)));
+        assert_eq!(all.most_at(0.3).map(|at| at.recall), Some(0.5));
+        assert_eq!(Evaluation::default().most_at(0.0), None);
     }
 
     #[test]

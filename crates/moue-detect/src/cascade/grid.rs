@@ -48,17 +48,6 @@ impl Grid {
     }
 }
 
-/// What the windows of a block read at one corner.
-#[inline(always)]
-pub(super) fn lanes(table: &[i32], corner: u32) -> &[i32; LANES] {
-    const NOTHING: [i32; LANES] = [0; LANES];
-    let corner = corner as usize;
-    match table.get(corner..corner + LANES).and_then(|row| row.first_chunk()) {
-        Some(row) => row,
-        None => &NOTHING,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

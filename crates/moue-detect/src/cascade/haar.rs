@@ -1,8 +1,10 @@
 //! Haar-like features: weighted sums over up to three rectangles (Lienhart and Maydt 2002).
 
 use super::Size;
-use super::grid::{Grid, LANES, lanes};
-use super::program::{Lanes, Test};
+use super::grid::{Grid, LANES};
+use super::program::{Lanes, Test, Window};
+use super::simd::Simd;
+use super::together::View;
 
 /// A weighted rectangle, in pixels of the window.
 ///
@@ -60,25 +62,6 @@ impl HaarRect {
     }
 }
 
-/// What a window looks like to Haar features.
-pub(super) struct HaarWindow<'a> {
-    /// The integral image from the upper left corner of the window on.
-    pub sums: &'a [i32],
-    /// The same of the tilted one; empty if no feature is tilted.
-    pub tilted: &'a [i32],
-    /// One over area times standard deviation.
-    pub norm: f32,
-}
-
-/// The same of windows side by side.
-pub(super) struct HaarBlock<'a> {
-    /// The tables from the upper left corner of the first window on.
-    pub sums: &'a [i32],
-    pub tilted: &'a [i32],
-    /// One over area times standard deviation of each.
-    pub norms: [f32; LANES],
-}
-
 /// Whether a feature, freed of the window's contrast, lies below a threshold.
 pub(super) struct HaarTest {
     corners: [[u32; 4]; 3],
@@ -104,19 +87,32 @@ pub(super) fn rect_sum(sums: &[i32], corners: &[u32; 4]) -> i32 {
     at(0).wrapping_sub(at(1)).wrapping_sub(at(2)).wrapping_add(at(3))
 }
 
-/// [`rect_sum`] of one of the windows side by side, over the four rows from `first` on.
+/// The sum over a rectangle times its weight, for several windows.
+///
+/// # Safety
+/// As of [`View::read`].
 #[inline(always)]
-fn sum_at<const N: usize>(rows: &[&[i32; LANES]; N], first: usize, lane: usize) -> f32 {
-    let upper = rows[first][lane].wrapping_sub(rows[first + 1][lane]);
-    upper.wrapping_sub(rows[first + 2][lane]).wrapping_add(rows[first + 3][lane]) as f32
+unsafe fn weighed<S: Simd, V: View<S>>(
+    view: &V,
+    table: *const i32,
+    corners: &[u32; 4],
+    weight: f32,
+) -> S::Floats {
+    // SAFETY: as the caller's.
+    unsafe {
+        let upper = S::sub(view.read(table, corners[0]), view.read(table, corners[1]));
+        let lower = S::sub(view.read(table, corners[3]), view.read(table, corners[2]));
+        S::mul(S::splat(weight), S::to_floats(S::add(upper, lower)))
+    }
 }
 
 impl Test for HaarTest {
-    type Window<'a> = HaarWindow<'a>;
-    type Block<'a> = HaarBlock<'a>;
+    fn reach(&self) -> u32 {
+        self.corners.iter().flatten().copied().max().unwrap_or(0)
+    }
 
     #[inline(always)]
-    fn goes_left(&self, window: &HaarWindow<'_>) -> bool {
+    fn goes_left(&self, window: &Window<'_>) -> bool {
         let sums = if self.tilted { window.tilted } else { window.sums };
         let part = |i: usize| self.weights[i] * rect_sum(sums, &self.corners[i]) as f32;
         let mut value = part(0) + part(1);
@@ -127,46 +123,25 @@ impl Test for HaarTest {
     }
 
     #[inline(always)]
-    fn go_left(&self, block: &HaarBlock<'_>) -> [u32; LANES] {
-        let sums = if self.tilted { block.tilted } else { block.sums };
-        let [a, b, c] = &self.corners;
-        let [first, second, third] = self.weights;
-        let p = [
-            lanes(sums, a[0]),
-            lanes(sums, a[1]),
-            lanes(sums, a[2]),
-            lanes(sums, a[3]),
-            lanes(sums, b[0]),
-            lanes(sums, b[1]),
-            lanes(sums, b[2]),
-            lanes(sums, b[3]),
-        ];
-        let mut answers = [0; LANES];
-        // One long loop each, which the compiler turns into wide registers; several short ones it would unroll.
-        if third == 0.0 {
-            for (lane, answer) in answers.iter_mut().enumerate() {
-                let value = first * sum_at(&p, 0, lane) + second * sum_at(&p, 4, lane);
-                *answer = u32::from(value * block.norms[lane] < self.threshold);
+    unsafe fn go_left<S: Simd, V: View<S>>(&self, view: &V) -> S::Mask {
+        // SAFETY: as the caller's.
+        unsafe {
+            let table = if self.tilted { view.tilted() } else { view.sums() };
+            let mut value = weighed::<S, V>(view, table, &self.corners[0], self.weights[0]);
+            value = S::add_floats(value, weighed::<S, V>(view, table, &self.corners[1], self.weights[1]));
+            if self.weights[2] != 0.0 {
+                value = S::add_floats(value, weighed::<S, V>(view, table, &self.corners[2], self.weights[2]));
             }
-        } else {
-            let q = [lanes(sums, c[0]), lanes(sums, c[1]), lanes(sums, c[2]), lanes(sums, c[3])];
-            for (lane, answer) in answers.iter_mut().enumerate() {
-                let mut value = first * sum_at(&p, 0, lane) + second * sum_at(&p, 4, lane);
-                value += third * sum_at(&q, 0, lane);
-                *answer = u32::from(value * block.norms[lane] < self.threshold);
-            }
+            S::below(S::mul(value, view.norms()), S::splat(self.threshold))
         }
-        answers
     }
+}
 
-    #[inline(always)]
-    fn single<'a>(block: &HaarBlock<'a>, lane: usize) -> HaarWindow<'a>
-    where
-        'a: 'a,
-    {
-        let from = |table: &'a [i32]| table.get(lane..).unwrap_or(&[]);
-        HaarWindow { sums: from(block.sums), tilted: from(block.tilted), norm: block.norms[lane] }
-    }
+/// What windows side by side read at one corner.
+#[inline(always)]
+fn lanes(table: &[i32], corner: u32) -> &[i32; LANES] {
+    const NOTHING: [i32; LANES] = [0; LANES];
+    table.get(corner as usize..).and_then(|row| row.first_chunk()).unwrap_or(&NOTHING)
 }
 
 /// Measures the contrast of windows over their inner part, one pixel less on each side.
@@ -201,14 +176,7 @@ impl Contrast {
     #[inline(always)]
     pub fn norms(&self, sums: &[i32], squares: &[i32]) -> ([f32; LANES], Lanes) {
         let corners = self.corners;
-        let row = |table| {
-            [
-                lanes(table, corners[0]),
-                lanes(table, corners[1]),
-                lanes(table, corners[2]),
-                lanes(table, corners[3]),
-            ]
-        };
+        let row = |table| corners.map(|corner| lanes(table, corner));
         let (s, q): ([&[i32; LANES]; 4], [&[i32; LANES]; 4]) = (row(sums), row(squares));
         let mut norms = [0.0_f32; LANES];
         for (lane, norm) in norms.iter_mut().enumerate() {

@@ -1,8 +1,10 @@
 //! Multi-block local binary patterns (Liao et al. 2007).
 
 use super::Subset;
-use super::grid::{Grid, LANES, lanes};
-use super::program::Test;
+use super::grid::Grid;
+use super::program::{Test, Window};
+use super::simd::Simd;
+use super::together::View;
 
 /// A grid of 3 x 3 equal blocks within the window, in pixels. Its value is eight bits: whether each
 /// outer block, clockwise from the upper left one (the highest bit), is at least as bright as the middle.
@@ -65,63 +67,47 @@ pub(super) struct LbpTest {
 }
 
 impl Test for LbpTest {
-    /// The integral image from the upper left corner of the window on.
-    type Window<'a> = &'a [i32];
-    type Block<'a> = &'a [i32];
+    fn reach(&self) -> u32 {
+        self.corners.into_iter().max().unwrap_or(0)
+    }
 
     #[inline(always)]
-    fn goes_left(&self, sums: &&[i32]) -> bool {
-        let code = code(sums, &self.corners);
+    fn goes_left(&self, window: &Window<'_>) -> bool {
+        let code = code(window.sums, &self.corners);
         (self.subset[code >> 5] >> (code & 31)) & 1 == 1
     }
 
     #[inline(always)]
-    fn go_left(&self, sums: &&[i32]) -> [u32; LANES] {
-        // Written out: a closure over sixteen rows would be called, and the loop not be made of wide registers.
-        let row = |i: usize| lanes(sums, self.corners[i]);
-        let p = [
-            row(0),
-            row(1),
-            row(2),
-            row(3),
-            row(4),
-            row(5),
-            row(6),
-            row(7),
-            row(8),
-            row(9),
-            row(10),
-            row(11),
-            row(12),
-            row(13),
-            row(14),
-            row(15),
-        ];
-        let mut answers = [0; LANES];
-        for (lane, answer) in answers.iter_mut().enumerate() {
-            let across = |corner: usize| p[corner][lane].wrapping_sub(p[corner + 1][lane]);
-            let block = |corner: usize| across(corner).wrapping_sub(across(corner + 4));
-            let middle = block(5);
-            let bit = |corner: usize| u32::from(block(corner) >= middle);
-            // The upper three bits choose one of eight words: by three choices of two, which need no table.
-            let pick = |bit: u32, set: u32, clear: u32| if bit != 0 { set } else { clear };
-            let (high, middle_bit, low) = (bit(0), bit(1), bit(2));
-            let s = &self.subset;
-            let upper = pick(middle_bit, pick(low, s[7], s[6]), pick(low, s[5], s[4]));
-            let lower = pick(middle_bit, pick(low, s[3], s[2]), pick(low, s[1], s[0]));
-            let word = pick(high, upper, lower);
-            let place = bit(6) << 4 | bit(10) << 3 | bit(9) << 2 | bit(8) << 1 | bit(4);
-            *answer = (word >> place) & 1;
+    unsafe fn go_left<S: Simd, V: View<S>>(&self, view: &V) -> S::Mask {
+        // SAFETY: as the caller's.
+        unsafe {
+            let table = view.sums();
+            // Written out: closures would be called rather than made part of the loop.
+            let mut rows = [[view.read(table, self.corners[0]); 3]; 4];
+            for (row, corners) in rows.iter_mut().zip(self.corners.chunks_exact(4)) {
+                let (a, b) = (view.read(table, corners[0]), view.read(table, corners[1]));
+                let (c, d) = (view.read(table, corners[2]), view.read(table, corners[3]));
+                *row = [S::sub(a, b), S::sub(b, c), S::sub(c, d)];
+            }
+            let mut blocks = [rows[0]; 3];
+            for (y, blocks) in blocks.iter_mut().enumerate() {
+                for (x, block) in blocks.iter_mut().enumerate() {
+                    *block = S::sub(rows[y][x], rows[y + 1][x]);
+                }
+            }
+            let [[a, b, c], [h, middle, d], [g, f, e]] = blocks;
+            let bits = [
+                S::at_least(a, middle),
+                S::at_least(b, middle),
+                S::at_least(c, middle),
+                S::at_least(d, middle),
+                S::at_least(e, middle),
+                S::at_least(f, middle),
+                S::at_least(g, middle),
+                S::at_least(h, middle),
+            ];
+            S::in_set(bits, &self.subset)
         }
-        answers
-    }
-
-    #[inline(always)]
-    fn single<'a>(sums: &&'a [i32], lane: usize) -> &'a [i32]
-    where
-        'a: 'a,
-    {
-        sums.get(lane..).unwrap_or(&[])
     }
 }
 

@@ -1,40 +1,41 @@
 //! A cascade laid out for running: flat arrays in the order in which they are read.
-//!
-//! Windows that stand side by side are judged together, [`LANES`] at a time: what they read at one corner of a feature
-//! lies side by side, too. As soon as few of them are left, each goes on alone.
 
 use super::grid::LANES;
 use super::simd::Simd;
+use super::together::View;
 use super::{Stage, Tree};
 
 /// What OpenCV takes off every stage threshold, lest rounding reject a window that just passes.
 const THRESHOLD_EPSILON: f32 = 1e-5;
 
-/// Windows of a block down to which judging them together pays.
-const FEW: u32 = 2;
-
-/// A bit for each window of a block.
+/// A bit for each of the windows that are judged together.
 pub(super) type Lanes = u32;
 
-/// Every window of a block.
+/// Every one of them.
 pub(super) const ALL: Lanes = (1 << LANES) - 1;
+
+/// What a window looks like to features.
+pub(super) struct Window<'a> {
+    /// The integral image from the upper left corner of the window on.
+    pub sums: &'a [i32],
+    /// The same of the tilted one; empty if no feature is tilted.
+    pub tilted: &'a [i32],
+    /// One over area times standard deviation, for Haar features.
+    pub norm: f32,
+}
 
 /// A yes-or-no question about a window.
 pub(super) trait Test: Send + Sync {
-    /// What the question is asked of.
-    type Window<'a>;
-    /// The same for [`LANES`] windows side by side.
-    type Block<'a>;
+    /// Farthest entry that is read, from that of the window.
+    fn reach(&self) -> u32;
 
-    fn goes_left(&self, window: &Self::Window<'_>) -> bool;
+    fn goes_left(&self, window: &Window<'_>) -> bool;
 
-    /// The answer for each window: 1 for left, 0 for right.
-    fn go_left(&self, block: &Self::Block<'_>) -> [u32; LANES];
-
-    /// One window of a block.
-    fn single<'a>(block: &Self::Block<'a>, lane: usize) -> Self::Window<'a>
-    where
-        'a: 'a;
+    /// The answers for several windows.
+    ///
+    /// # Safety
+    /// The processor has the instruction set, and the view reads up to [`reach`](Self::reach).
+    unsafe fn go_left<S: Simd, V: View<S>>(&self, view: &V) -> S::Mask;
 }
 
 pub(super) struct Program<T> {
@@ -43,6 +44,8 @@ pub(super) struct Program<T> {
     trees: Vec<TreeStart>,
     nodes: Vec<Branch<T>>,
     leaves: Vec<f32>,
+    /// Farthest entry that a test reads, from that of the window.
+    reach: u32,
 }
 
 /// What the trees have in common.
@@ -88,6 +91,7 @@ impl<T: Test> Program<T> {
             trees: Vec::new(),
             nodes: Vec::new(),
             leaves: Vec::new(),
+            reach: 0,
         };
         for stage in stages {
             let first = program.trees.len();
@@ -95,6 +99,7 @@ impl<T: Test> Program<T> {
             let threshold = f64::from(stage.threshold - THRESHOLD_EPSILON);
             program.stages.push(StageRange { first, end: program.trees.len(), threshold });
         }
+        program.reach = program.nodes.iter().map(|node| node.test.reach()).max().unwrap_or(0);
         program
     }
 
@@ -125,8 +130,15 @@ impl<T: Test> Program<T> {
 
     /// How many stages the window passes, all of them for a hit.
     #[inline]
-    pub fn passed(&self, window: &T::Window<'_>) -> usize {
-        self.passed_from(0, window)
+    pub fn passed(&self, window: &Window<'_>) -> usize {
+        if self.shape == Shape::Stumps {
+            self.passed_by(|tree| {
+                let node = &self.nodes[tree];
+                node.values[usize::from(!node.test.goes_left(window))]
+            })
+        } else {
+            self.passed_by(|tree| self.leaf(&self.trees[tree], window))
+        }
     }
 
     /// How many stages there are.
@@ -134,22 +146,17 @@ impl<T: Test> Program<T> {
         self.stages.len()
     }
 
-    /// The same for a window that has passed the first `stage` stages.
-    #[inline]
-    fn passed_from(&self, stage: usize, window: &T::Window<'_>) -> usize {
-        if self.shape == Shape::Stumps {
-            self.passed_by(stage, |tree| {
-                let node = &self.nodes[tree];
-                node.values[usize::from(!node.test.goes_left(window))]
-            })
-        } else {
-            self.passed_by(stage, |tree| self.leaf(&self.trees[tree], window))
-        }
+    /// Whether the window passes one stage.
+    pub fn passes(&self, stage: usize, window: &Window<'_>) -> bool {
+        let stage = &self.stages[stage];
+        let trees = self.trees[stage.first..stage.end].iter();
+        let sum: f64 = trees.map(|tree| f64::from(self.leaf(tree, window))).sum();
+        sum >= stage.threshold
     }
 
     #[inline(always)]
-    fn passed_by(&self, from: usize, vote: impl Fn(usize) -> f32) -> usize {
-        for (i, stage) in self.stages.iter().enumerate().skip(from) {
+    fn passed_by(&self, vote: impl Fn(usize) -> f32) -> usize {
+        for (i, stage) in self.stages.iter().enumerate() {
             let mut sum = 0.0_f64;
             for tree in stage.first..stage.end {
                 sum += f64::from(vote(tree));
@@ -162,7 +169,7 @@ impl<T: Test> Program<T> {
     }
 
     #[inline(always)]
-    fn leaf(&self, tree: &TreeStart, window: &T::Window<'_>) -> f32 {
+    fn leaf(&self, tree: &TreeStart, window: &Window<'_>) -> f32 {
         let mut at = 0_usize;
         loop {
             let node = &self.nodes[tree.node + at];
@@ -174,84 +181,51 @@ impl<T: Test> Program<T> {
         }
     }
 
-    /// The windows of a block that pass the first stage.
-    #[inline(always)]
-    pub fn first_stage<S: Simd>(&self, block: &T::Block<'_>) -> Lanes {
-        match self.stages.first() {
-            Some(stage) => self.stage::<S>(stage, block, ALL),
-            None => ALL,
-        }
+    /// Farthest entry that is read, from that of the window.
+    pub fn reach(&self) -> u32 {
+        self.reach
     }
 
-    /// Those of `alive`, which have passed the first stage, that pass the rest.
-    #[inline(always)]
-    pub fn other_stages<S: Simd>(&self, block: &T::Block<'_>, mut alive: Lanes) -> Lanes {
-        for (i, stage) in self.stages.iter().enumerate().skip(1) {
-            if alive.count_ones() <= FEW {
-                let mut passed = 0;
-                while alive != 0 {
-                    let lane = alive.trailing_zeros();
-                    alive &= alive - 1;
-                    let window = T::single(block, lane as usize);
-                    if self.passed_from(i, &window) == self.stages.len() {
-                        passed |= 1 << lane;
-                    }
-                }
-                return passed;
-            }
-            alive &= self.stage::<S>(stage, block, alive);
-        }
-        alive
+    /// Whether several windows can be judged together.
+    pub fn takes_many(&self) -> bool {
+        self.shape != Shape::Any && !self.stages.is_empty()
     }
 
+    /// The windows that pass a stage.
+    ///
+    /// # Safety
+    /// The processor has the instruction set, the program [`takes_many`](Self::takes_many), and the view reads up to
+    /// [`reach`](Self::reach).
     #[inline(always)]
-    fn stage<S: Simd>(&self, stage: &StageRange, block: &T::Block<'_>, alive: Lanes) -> Lanes {
-        let mut sums = [0.0_f64; LANES];
-        match self.shape {
-            Shape::Stumps => {
+    pub unsafe fn stage<S: Simd, V: View<S>>(&self, stage: usize, view: &V) -> Lanes {
+        let stage = &self.stages[stage];
+        // SAFETY: as the caller's.
+        unsafe {
+            let mut sums = S::zero();
+            if self.shape == Shape::Stumps {
                 for node in &self.nodes[stage.first..stage.end] {
-                    let left = node.test.go_left(block);
-                    S::vote(&left, node.values, &mut sums);
+                    let (a, b) = (S::splat(node.values[0]), S::splat(node.values[1]));
+                    sums = S::vote(sums, S::choose(node.test.go_left::<S, V>(view), a, b));
                 }
-            }
-            Shape::Ordered => {
+            } else {
                 // Children stand after their parents, so a vote is always written before it is read.
-                let mut votes = [[0.0_f32; LANES]; MAX_NODES];
+                let mut votes = [S::splat(0.0); MAX_NODES];
                 for tree in &self.trees[stage.first..stage.end] {
-                    let nodes = &self.nodes[tree.node..tree.end];
-                    for (i, node) in nodes.iter().enumerate().rev() {
-                        let left = node.test.go_left(block);
-                        let [a, b] = node.values.map(|value| [value; LANES]);
-                        let vote = match (node.left, node.right) {
-                            (1.., 1..) => {
-                                let sides = [node.left, node.right].map(|next| next as usize % MAX_NODES);
-                                S::choose(&left, &votes[sides[0]], &votes[sides[1]])
+                    for (i, node) in self.nodes[tree.node..tree.end].iter().enumerate().rev() {
+                        let mut sides = [S::splat(node.values[0]), S::splat(node.values[1])];
+                        for (side, child) in sides.iter_mut().zip([node.left, node.right]) {
+                            if child > 0 {
+                                *side = votes[child as usize % MAX_NODES];
                             }
-                            (1.., _) => S::choose(&left, &votes[node.left as usize % MAX_NODES], &b),
-                            (_, 1..) => S::choose(&left, &a, &votes[node.right as usize % MAX_NODES]),
-                            _ => S::choose(&left, &a, &b),
-                        };
-                        votes[i % MAX_NODES] = vote;
+                        }
+                        let [a, b] = sides;
+                        votes[i % MAX_NODES] = S::choose(node.test.go_left::<S, V>(view), a, b);
                     }
-                    S::add(&votes[0], &mut sums);
+                    sums = S::vote(sums, votes[0]);
                 }
             }
-            Shape::Any => {
-                let mut passed = 0;
-                for lane in 0..LANES {
-                    if alive & (1 << lane) != 0 {
-                        let window = T::single(block, lane);
-                        let sum: f64 = self.trees[stage.first..stage.end]
-                            .iter()
-                            .map(|tree| f64::from(self.leaf(tree, &window)))
-                            .sum();
-                        passed |= Lanes::from(sum >= stage.threshold) << lane;
-                    }
-                }
-                return passed;
-            }
+            S::not_below(sums, stage.threshold)
         }
-        S::not_below(&sums, stage.threshold)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Runs a cascade over a picture at every size: OpenCV's `detectMultiScale`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use moue_media::Grey;
@@ -7,20 +8,21 @@ use rayon::prelude::*;
 
 use super::grid::{Grid, LANES};
 use super::group::{self, Rect};
-use super::haar::{Contrast, HaarBlock, HaarTest, HaarWindow};
+use super::haar::{Contrast, HaarTest};
 use super::lbp::LbpTest;
-use super::program::{ALL, Program, Test};
+use super::program::{Program, Test, Window};
 use super::pyramid::{self, Level};
 use super::resize::{self, Rows};
-use super::simd::scan_row;
+use super::together::{self, Job};
 use super::{Cascade, ScanParameters, Size, Stages, integral, simd};
 use crate::Error;
 
 /// Most pixels a picture may have: a scan takes up to 70 bytes for each.
 pub const MAX_PIXELS: u64 = 200_000_000;
 
-/// Rows of windows that one task scans; enough to outweigh handing it out.
-const ROWS_PER_BAND: usize = 8;
+/// Rows of windows that one task scans: enough that windows which are left over from several rows can be judged together,
+/// few enough that all threads have work.
+const ROWS_PER_BAND: usize = 16;
 
 /// A group of hits, cut to the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,80 +216,71 @@ impl Layout {
     }
 
     fn scan(&self, layer: &Layer, level: &Level) -> Vec<(usize, usize)> {
-        let simd = simd::Level::current();
         match &self.kind {
-            LayoutKind::Lbp(program) if level.step <= 2 => self.bands(level, |y, hits| {
-                scan_row(simd, program, level, y, hits, |column| {
-                    (layer.sums.get(self.grid.at(0, y) + column..).unwrap_or(&[]), ALL)
-                });
-            }),
-            LayoutKind::Lbp(program) => self.bands(level, |y, hits| {
-                step_through(program, level, y, hits, |x| Some(&layer.sums[self.grid.at(x, y)..]));
-            }),
+            LayoutKind::Lbp(program) => self.run(program, None, false, layer, level),
             LayoutKind::Haar { program, contrast, tilted } => {
-                let tables = |start: usize| {
-                    (
-                        &layer.sums[start..],
-                        &layer.squares[start..],
-                        if *tilted { &layer.tilted[start..] } else { &[][..] },
-                    )
-                };
-                if level.step <= 2 {
-                    self.bands(level, |y, hits| {
-                        scan_row(simd, program, level, y, hits, |column| {
-                            let (sums, squares, tilted) = tables(self.grid.at(0, y) + column);
-                            let (norms, looked_at) = contrast.norms(sums, squares);
-                            (HaarBlock { sums, tilted, norms }, looked_at)
-                        });
-                    })
-                } else {
-                    self.bands(level, |y, hits| {
-                        step_through(program, level, y, hits, |x| {
-                            let (sums, squares, tilted) = tables(self.grid.at(x, y));
-                            let norm = contrast.norm(sums, squares)?;
-                            Some(HaarWindow { sums, tilted, norm })
-                        });
-                    })
-                }
+                self.run(program, Some(contrast), *tilted, layer, level)
             }
         }
     }
 
-    /// Scans bands of rows side by side and puts their hits in order. `scan` adds the hits of a row.
+    fn run<T: Test>(
+        &self,
+        program: &Program<T>,
+        contrast: Option<&Contrast>,
+        tilted: bool,
+        layer: &Layer,
+        level: &Level,
+    ) -> Vec<(usize, usize)> {
+        let job = Job {
+            program,
+            contrast,
+            sums: &layer.sums,
+            squares: if contrast.is_some() { &layer.squares } else { &[] },
+            tilted: if tilted { &layer.tilted } else { &[] },
+            grid: self.grid,
+            level,
+        };
+        if level.step <= 2 && program.takes_many() {
+            let simd = simd::Level::current();
+            self.bands(level, |rows| together::scan(simd, &job, rows))
+        } else {
+            self.bands(level, |rows| {
+                let mut hits = Vec::new();
+                rows.step_by(level.step).for_each(|y| step_through(&job, y, &mut hits));
+                hits
+            })
+        }
+    }
+
+    /// Scans bands of rows side by side and puts their hits in order.
     fn bands(
         &self,
         level: &Level,
-        scan: impl Fn(usize, &mut Vec<(usize, usize)>) + Sync,
+        scan: impl Fn(Range<usize>) -> Vec<(usize, usize)> + Sync,
     ) -> Vec<(usize, usize)> {
-        let bands = level.rows.div_ceil(level.step).div_ceil(ROWS_PER_BAND);
-        let band = |band: usize| {
-            let mut hits = Vec::new();
-            let first = band * ROWS_PER_BAND * level.step;
-            let end = (first + ROWS_PER_BAND * level.step).min(level.rows);
-            for y in (first..end).step_by(level.step) {
-                scan(y, &mut hits);
-            }
-            hits
-        };
-        (0..bands).into_par_iter().map(band).collect::<Vec<_>>().concat()
+        let rows = ROWS_PER_BAND * level.step;
+        let band = |band: usize| scan(band * rows..((band + 1) * rows).min(level.rows));
+        (0..level.rows.div_ceil(rows)).into_par_iter().map(band).collect::<Vec<_>>().concat()
     }
 }
 
-/// Scans a row window by window. `view` is the window at a column, if it is worth looking at.
-fn step_through<'a, T: Test>(
-    program: &Program<T>,
-    level: &Level,
-    y: usize,
-    hits: &mut Vec<(usize, usize)>,
-    view: impl Fn(usize) -> Option<T::Window<'a>>,
-) {
+/// Scans a row window by window.
+fn step_through<T: Test>(job: &Job<'_, T>, y: usize, hits: &mut Vec<(usize, usize)>) {
+    let (program, step) = (job.program, job.level.step);
     let mut x = 0;
-    while x < level.columns {
-        let passed = view(x).map(|window| program.passed(&window));
+    while x < job.level.columns {
+        let start = job.grid.at(x, y);
+        let tilted = job.tilted.get(start..).unwrap_or(&[]);
+        let norm = match job.contrast {
+            Some(contrast) => contrast.norm(&job.sums[start..], &job.squares[start..]),
+            None => Some(1.0),
+        };
+        let passed = norm.map(|norm| program.passed(&Window { sums: &job.sums[start..], tilted, norm }));
         if passed == Some(program.stage_count()) {
             hits.push((x, y));
         }
         // Where not even the first stage sees a face, the next position is left out.
-        x += if passed == Some(0) { 2 * level.step } else { level.step };
+        x += if passed == Some(0) { 2 * step } else { step };
     }
 }

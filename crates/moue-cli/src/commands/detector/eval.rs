@@ -33,6 +33,9 @@ pub struct Args {
     /// Which photos to measure on
     #[arg(long, value_enum, value_name = "PART", default_value = "held-out")]
     part: Which,
+    /// Share of right boxes for which the highest recall of any threshold is told
+    #[arg(long, value_name = "X", default_value_t = 0.93, value_parser = share)]
+    at_precision: f64,
     /// Folder for precision over recall as a picture, and the boxes that were wrong
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
@@ -76,6 +79,8 @@ impl Which {
 struct Report {
     detector: String,
     threshold: f32,
+    /// What `best` of each set is for.
+    at_precision: f64,
     sets: Vec<Set>,
     /// Slope and shift that would make scores the share of right boxes.
     calibration: Option<(f64, f64)>,
@@ -89,13 +94,23 @@ struct Set {
     recall: f64,
     precision: f64,
     average_precision: f64,
+    /// The threshold that finds most faces at this precision or a higher one, if any does.
+    best: Option<Best>,
     false_faces: usize,
     /// Recall of faces from so many pixels a side on: pixels, faces, recall.
     by_size: Vec<(f32, usize, f64)>,
 }
 
+/// Recall read off the curve, at a precision that was asked for.
+#[derive(Debug, Serialize)]
+struct Best {
+    recall: f64,
+    precision: f64,
+    threshold: f32,
+}
+
 impl Set {
-    fn new(name: &'static str, all: &Evaluation, threshold: f32) -> Self {
+    fn new(name: &'static str, all: &Evaluation, threshold: f32, at_precision: f64) -> Self {
         let Operating { recall, precision, false_faces, .. } = all.at(threshold);
         Self {
             name,
@@ -104,11 +119,19 @@ impl Set {
             recall,
             precision,
             average_precision: all.average_precision(),
+            best: all.most_at(at_precision).map(|at| Best {
+                recall: at.recall,
+                precision: at.precision,
+                threshold: at.threshold,
+            }),
             false_faces: (false_faces * all.photos as f64).round() as usize,
             by_size: all.by_size(threshold),
         }
     }
 }
+
+/// What the sets that have faces are called together.
+const WITH_FACES: &str = "with faces";
 
 /// Score down to which boxes are asked for, to see what a lower threshold would bring.
 const LOWEST: f32 = 0.05;
@@ -132,14 +155,16 @@ pub fn run(args: Args) -> Result {
     let empty = measure(&photos(args.photos.backgrounds())?)?;
     let with_faces = joined([&portraits, &streets]);
     let everything = joined([&portraits, &streets, &empty]);
+    let set = |name, all: &Evaluation| Set::new(name, all, threshold, args.at_precision);
     let report = Report {
         detector: name.clone(),
         threshold,
+        at_precision: args.at_precision,
         sets: vec![
-            Set::new("portraits", &portraits, threshold),
-            Set::new("streets", &streets, threshold),
-            Set::new("with faces", &with_faces, threshold),
-            Set::new("without faces", &empty, threshold),
+            set("portraits", &portraits),
+            set("streets", &streets),
+            set(WITH_FACES, &with_faces),
+            set("without faces", &empty),
         ],
         calibration: everything.calibration(),
     };
@@ -178,6 +203,13 @@ pub fn run(args: Args) -> Result {
     Ok(Outcome::Done)
 }
 
+fn share(text: &str) -> std::result::Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a number from 0 to 1".to_owned()),
+    }
+}
+
 fn joined<const N: usize>(parts: [&Evaluation; N]) -> Evaluation {
     let mut all = Evaluation::default();
     parts.into_iter().for_each(|part| all.extend(part.clone()));
@@ -187,10 +219,9 @@ fn joined<const N: usize>(parts: [&Evaluation; N]) -> Evaluation {
 impl Report {
     fn to_text(&self) -> String {
         let mut text = format!("{}, scores from {}\n\n", self.detector, self.threshold);
-        let head =
-            ["photos", "", "faces", "recall", "precision", "AP", "false", "recall from 20, 32, 64, 128 px"];
-        let [a, b, c, d, e, f, g, h] = head;
-        text.push_str(&format!("{a:<14}{b:>6}{c:>7}{d:>9}{e:>11}{f:>8}{g:>7}   {h}\n"));
+        let head = ["photos", "", "faces", "recall", "precision", "AP", "false", "best"];
+        let ([a, b, c, d, e, f, g, h], i) = (head, "recall from 20, 32, 64, 128 px");
+        text.push_str(&format!("{a:<14}{b:>6}{c:>7}{d:>9}{e:>11}{f:>8}{g:>7}{h:>9}   {i}\n"));
         for set in &self.sets {
             let sizes: Vec<String> = set
                 .by_size
@@ -202,7 +233,7 @@ impl Report {
                 )
                 .collect();
             text.push_str(&format!(
-                "{:<14}{:>6}{:>7}{:>9}{:>11}{:>8}{:>7}   {}\n",
+                "{:<14}{:>6}{:>7}{:>9}{:>11}{:>8}{:>7}{:>9}   {}\n",
                 set.name,
                 set.photos,
                 set.faces,
@@ -210,9 +241,19 @@ impl Report {
                 percent(set.precision),
                 percent(set.average_precision),
                 set.false_faces,
+                set.best.as_ref().map_or("-".to_owned(), |best| percent(best.recall)),
                 sizes.join(", ")
             ));
         }
+        let (precision, both) =
+            (percent(self.at_precision), self.sets.iter().find(|set| set.name == WITH_FACES));
+        text.push_str(&format!(
+            "\nbest: recall of the threshold that finds most at a precision of {precision}"
+        ));
+        if let Some(best) = both.and_then(|set| set.best.as_ref()) {
+            text.push_str(&format!("; {:.2} for all {WITH_FACES}", best.threshold));
+        }
+        text.push('\n');
         text
     }
 }
