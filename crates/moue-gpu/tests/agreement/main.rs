@@ -1,0 +1,11 @@
+//! The same graphs on burn's CPU backend and on `moue-cpu`: two engines that were written apart judge each other.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "an unmet expectation fails the test")]
+
+mod backbones;
+mod checkpoints;
+mod contract;
+mod material;
+mod operations;
+mod precision;
+mod recipes;
