@@ -3,13 +3,28 @@
 use moue_cpu::CpuEngine;
 use moue_gpu::GpuEngine;
 use moue_graph::engine::{Engine, Optimizer};
-use moue_graph::{Graph, Head, attach_head, backbones};
+use moue_graph::{Activation, Graph, Op, Padding};
 
-use crate::material::{Material, moved_and_apart, random_weights, training};
+use crate::material::{Material, NORM, conv, dense, depthwise, moved_and_apart, random_weights, training};
 
+/// Every kind of parameter and of state, and nothing that rounding can tip over (see the test of the recipes).
 fn graph() -> Graph {
-    let backbone = backbones::by_name("mobilenet_v2", 0.35, 33).unwrap();
-    attach_head(backbone, &Head { hidden: vec![16], dropout: 0.2 }, 7).unwrap()
+    let mut b = Graph::builder("smooth");
+    let x = b.add("input", Op::InputLayer { shape: vec![9, 8, 3] }, &[]).unwrap();
+    let x = b.add("stem", conv(8, [3, 3], [2, 2], Padding::Same, false), &[x]).unwrap();
+    let x = b.add("stem_bn", NORM, &[x]).unwrap();
+    let skip = b.add("expand", conv(12, [1, 1], [1, 1], Padding::Same, true), &[x]).unwrap();
+    let x = b.add("depthwise", depthwise([3, 3], [1, 1], Padding::Same, false), &[skip]).unwrap();
+    let x = b.add("depthwise_bn", NORM, &[x]).unwrap();
+    let x = b.add("frozen_bn", NORM, &[x]).unwrap();
+    let x = b.add("add", Op::Add, &[skip, x]).unwrap();
+    let x = b.add("pool", Op::GlobalAveragePooling2D, &[x]).unwrap();
+    let x = b.add("dropout", Op::Dropout { rate: 0.2 }, &[x]).unwrap();
+    let x = b.add("dense", dense(16, Activation::Linear), &[x]).unwrap();
+    b.add("logits", dense(7, Activation::Softmax), &[x]).unwrap();
+    let mut graph = b.finish().unwrap();
+    graph.set_trainable(false, |_, layer| layer.name == "frozen_bn");
+    graph
 }
 
 /// Three steps, the last on `second` from the state that `first` had after two.
@@ -52,7 +67,7 @@ fn a_third_step_on_the_other_engine_is_the_third_step() {
             let (moved, apart) = moved_and_apart(&start, &whole.weights, &other.weights);
             let what = format!("{} then {} with {optimizer:?}", first.name(), second.name());
             println!("{what}: moved by {moved:e}, apart by {apart:e}");
-            assert!(apart <= 1e-2 * moved, "{what}: moved by {moved:e}, apart by {apart:e}");
+            assert!(apart <= 2e-4 * moved, "{what}: moved by {moved:e}, apart by {apart:e}");
             let zero = |w: &moue_graph::Weights| {
                 let mut zeros = moue_graph::Weights::new();
                 for (name, tensor) in w.iter() {
@@ -62,7 +77,7 @@ fn a_third_step_on_the_other_engine_is_the_third_step() {
             };
             let (size, apart) = moved_and_apart(&zero(&whole.slots), &whole.slots, &other.slots);
             println!("{what}: moments of {size:e}, apart by {apart:e}");
-            assert!(apart <= 1e-2 * size, "{what}: moments of {size:e}, apart by {apart:e}");
+            assert!(apart <= 2e-4 * size, "{what}: moments of {size:e}, apart by {apart:e}");
         }
     }
 }

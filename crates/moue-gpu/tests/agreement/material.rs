@@ -71,6 +71,13 @@ impl Material {
         Self { count, pictures, targets, weights: numbers.vec(count, 0.5, 2.0) }
     }
 
+    /// The same with each value of the pictures changed by up to this share of it.
+    pub fn disturbed(&self, share: f32) -> Self {
+        let noise = Numbers(77).vec(self.pictures.len(), 1.0 - share, 1.0 + share);
+        let pictures = self.pictures.iter().zip(noise).map(|(p, n)| p * n).collect();
+        Self { count: self.count, pictures, targets: self.targets.clone(), weights: self.weights.clone() }
+    }
+
     pub fn batch(&self) -> Batch<'_> {
         Batch { count: self.count, pictures: &self.pictures, targets: &self.targets, weights: &self.weights }
     }

