@@ -56,8 +56,8 @@ impl Layout {
     /// Every part of the long tensor.
     pub fn split(&self, all: &Tensor<1>) -> Vec<Tensor<1>> {
         let aligned = |range: &Range<usize>| {
-            let part = all.clone().slice([range.start..range.end.next_multiple_of(ALIGNMENT)]);
-            if range.len().is_multiple_of(ALIGNMENT) { part } else { part.slice([0..range.len()]) }
+            let part = all.clone().narrow(0, range.start, range.len().next_multiple_of(ALIGNMENT));
+            if range.len().is_multiple_of(ALIGNMENT) { part } else { part.narrow(0, 0, range.len()) }
         };
         self.parts.iter().map(aligned).collect()
     }

@@ -6,7 +6,13 @@
 //!     MOUE_TEST_WGPU=1 cargo test -p moue-gpu --features wgpu --test wgpu -- --nocapture
 
 #![cfg(feature = "wgpu")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "an unmet expectation fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "an unmet expectation fails the test"
+)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures for whoever asks with --nocapture")]
 
 #[allow(dead_code, reason = "the other test uses all of it")]
 #[path = "agreement/material.rs"]

@@ -2,6 +2,7 @@
 //!
 //!     cargo test --release -p moue-train --test supply -- --ignored --nocapture
 
+#![allow(clippy::print_stdout, reason = "a measurement is for reading")]
 #![allow(clippy::unwrap_used, reason = "an unmet expectation fails the test")]
 
 #[allow(dead_code, reason = "the other test uses all of it")]

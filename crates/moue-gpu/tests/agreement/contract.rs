@@ -29,9 +29,8 @@ fn wrong_lengths_are_refused() {
         engine.inference(&graph, &weights, &InferenceOptions { max_batch: 1, threads: 0 }).unwrap();
     assert!(plan.logits(one, 2, &mut [0.0; 14]).is_err());
     plan.logits(one, 1, &mut [0.0; 7]).unwrap();
-    for max_batch in [0] {
-        assert!(engine.inference(&graph, &weights, &InferenceOptions { max_batch, threads: 0 }).is_err());
-    }
+    let none = InferenceOptions { max_batch: 0, threads: 0 };
+    assert!(engine.inference(&graph, &weights, &none).is_err());
 }
 
 #[test]
