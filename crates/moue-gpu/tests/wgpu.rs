@@ -21,7 +21,7 @@ mod material;
 use moue_cpu::CpuEngine;
 use moue_gpu::{Compute, GpuEngine};
 use moue_graph::engine::{Batch, Engine, InferenceOptions, Optimizer};
-use moue_graph::{Graph, Head, Weights, attach_head, backbones};
+use moue_graph::{Activation, Graph, Head, Op, Weights, attach_head, backbones};
 
 use material::{Numbers, close, moved_and_apart, training};
 
@@ -36,9 +36,22 @@ fn device() -> Option<GpuEngine> {
     Some(GpuEngine::wgpu().unwrap())
 }
 
-fn graph() -> Graph {
+/// Without clamps, where rounding cannot tip a gradient over (see the test of the recipes), or a network to learn with.
+fn graph(smooth: bool) -> Graph {
     let backbone = backbones::build("mobilenet_v2", 0.35, [SIDE, SIDE, 1], backbones::Stem::Stride2).unwrap();
-    attach_head(backbone, &Head { hidden: vec![], dropout: 0.1 }, 7).unwrap()
+    let graph = attach_head(backbone, &Head { hidden: vec![], dropout: 0.1 }, 7).unwrap();
+    if !smooth {
+        return graph;
+    }
+    let mut b = Graph::builder("smooth");
+    for layer in graph.layers() {
+        let op = match &layer.op {
+            Op::Activation { .. } => Op::Activation { function: Activation::Linear },
+            other => other.clone(),
+        };
+        b.add(layer.name.clone(), op, &layer.inputs).unwrap();
+    }
+    b.finish().unwrap()
 }
 
 /// Gratings of seven directions with noise, each direction a class.
@@ -58,10 +71,9 @@ fn pictures(seed: u64) -> (Vec<f32>, Vec<f32>) {
 }
 
 /// Losses of so many steps, and the weights after them.
-fn learn(engine: &dyn Engine, steps: u64) -> (Vec<f32>, Weights) {
-    let graph = graph();
+fn learn(engine: &dyn Engine, graph: &Graph, steps: u64) -> (Vec<f32>, Weights) {
     let optimizer = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.02 };
-    let mut session = training(engine, &graph, &Weights::initialise(&graph, 3), &optimizer, COUNT);
+    let mut session = training(engine, graph, &Weights::initialise(graph, 3), &optimizer, COUNT);
     let mut losses = Vec::new();
     for step in 0..steps {
         let (pictures, targets) = pictures(step);
@@ -76,19 +88,16 @@ fn learn(engine: &dyn Engine, steps: u64) -> (Vec<f32>, Weights) {
 #[test]
 fn a_network_learns_on_wgpu_as_on_the_cpu() {
     let Some(wgpu) = device() else { return };
-    let steps = 25;
-    let (cpu, _) = learn(&CpuEngine, steps);
-    let (gpu, weights) = learn(&wgpu, steps);
-    for step in 0..3 {
-        close(&format!("loss of step {step}"), &[cpu[step]], &[gpu[step]], 1e-3);
-    }
+    let (graph, steps) = (graph(false), 25);
+    let (cpu, _) = learn(&CpuEngine, &graph, steps);
+    let (gpu, weights) = learn(&wgpu, &graph, steps);
+    close("loss of the first step", &cpu[..1], &gpu[..1], 1e-4);
     let mean = |losses: &[f32]| losses.iter().sum::<f32>() / losses.len() as f32;
     let (first, last) = (mean(&gpu[..5]), mean(&gpu[20..]));
     println!("mean loss of the first five steps {first}, of the last five {last}; CPU {}", mean(&cpu[20..]));
     assert!(last < 0.6 * first, "the loss fell from {first} to {last} only");
     assert!((last - mean(&cpu[20..])).abs() < 0.2, "the CPU ends at {}", mean(&cpu[20..]));
     // What it learnt answers alike on both.
-    let graph = graph();
     let (pictures, _) = pictures(99);
     let answers = [&CpuEngine as &dyn Engine, &wgpu].map(|engine| {
         let mut logits = vec![0.0; COUNT * 7];
@@ -103,11 +112,13 @@ fn a_network_learns_on_wgpu_as_on_the_cpu() {
 #[test]
 fn three_steps_on_wgpu_are_those_of_the_cpu() {
     let Some(wgpu) = device() else { return };
-    let start = Weights::initialise(&graph(), 3);
-    let ((_, cpu), (_, gpu)) = (learn(&CpuEngine, 3), learn(&wgpu, 3));
+    let graph = graph(true);
+    let start = Weights::initialise(&graph, 3);
+    let ((losses, cpu), (others, gpu)) = (learn(&CpuEngine, &graph, 3), learn(&wgpu, &graph, 3));
+    close("losses", &losses, &others, 1e-4);
     let (moved, apart) = moved_and_apart(&start, &cpu, &gpu);
     println!("weights moved by {moved:e}, apart by {apart:e}");
-    assert!(apart <= 2e-2 * moved);
+    assert!(apart <= 2e-3 * moved);
 }
 
 #[test]
@@ -116,7 +127,7 @@ fn bf16_is_refused_or_learns() {
     match wgpu.with_compute(Compute::Bf16) {
         Err(error) => println!("bf16 on this device: {error}"),
         Ok(engine) => {
-            let (losses, _) = learn(&engine, 25);
+            let (losses, _) = learn(&engine, &graph(false), 25);
             assert!(losses[24] < 0.7 * losses[0], "{losses:?}");
         }
     }
