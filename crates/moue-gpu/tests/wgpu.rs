@@ -26,7 +26,7 @@ use moue_graph::{Activation, Graph, Head, Op, Weights, attach_head, backbones};
 use material::{Numbers, close, moved_and_apart, training};
 
 const SIDE: usize = 24;
-const COUNT: usize = 14;
+const COUNT: usize = 21;
 
 fn device() -> Option<GpuEngine> {
     if std::env::var_os("MOUE_TEST_WGPU").is_none() {
@@ -38,7 +38,7 @@ fn device() -> Option<GpuEngine> {
 
 /// Without clamps, where rounding cannot tip a gradient over (see the test of the recipes), or a network to learn with.
 fn graph(smooth: bool) -> Graph {
-    let backbone = backbones::build("mobilenet_v2", 0.35, [SIDE, SIDE, 1], backbones::Stem::Stride2).unwrap();
+    let backbone = backbones::build("mobilenet_v2", 0.35, [SIDE, SIDE, 1], backbones::Stem::Stride1).unwrap();
     let graph = attach_head(backbone, &Head { hidden: vec![], dropout: 0.1 }, 7).unwrap();
     if !smooth {
         return graph;
@@ -78,7 +78,7 @@ fn learn(engine: &dyn Engine, graph: &Graph, steps: u64) -> (Vec<f32>, Weights) 
     for step in 0..steps {
         let (pictures, targets) = pictures(step);
         let batch = Batch { count: COUNT, pictures: &pictures, targets: &targets, weights: &[] };
-        let outcome = session.step(&batch, 2e-3).unwrap();
+        let outcome = session.step(&batch, 1e-3).unwrap();
         losses.push(outcome.loss);
     }
     println!("{}: {losses:.4?}", engine.name());
@@ -95,8 +95,8 @@ fn a_network_learns_on_wgpu_as_on_the_cpu() {
     let mean = |losses: &[f32]| losses.iter().sum::<f32>() / losses.len() as f32;
     let (first, last) = (mean(&gpu[..5]), mean(&gpu[20..]));
     println!("mean loss of the first five steps {first}, of the last five {last}; CPU {}", mean(&cpu[20..]));
-    assert!(last < 0.6 * first, "the loss fell from {first} to {last} only");
-    assert!((last - mean(&cpu[20..])).abs() < 0.2, "the CPU ends at {}", mean(&cpu[20..]));
+    assert!(last < 0.75 * first, "the loss fell from {first} to {last} only");
+    assert!((last - mean(&cpu[20..])).abs() < 0.4, "the CPU ends at {}", mean(&cpu[20..]));
     // What it learnt answers alike on both.
     let (pictures, _) = pictures(99);
     let answers = [&CpuEngine as &dyn Engine, &wgpu].map(|engine| {
