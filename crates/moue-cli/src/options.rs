@@ -1,15 +1,17 @@
 //! Flags that several commands share, each defined once.
 
+mod device;
+
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use moue_cpu::{Bf16Engine, CpuEngine};
 use moue_data::{Dataset, Exclusions, LabelSet, Limits, ReadOptions, ferplus};
-use moue_graph::engine::Engine;
 use moue_graph::{Graph, Head, View, attach_head, backbones};
 
 use crate::failure::{Failure, Result};
+
+pub use device::Computing;
 
 /// Flag of every command with a result that scripts read.
 #[derive(Clone, Copy, Debug, Args)]
@@ -104,6 +106,11 @@ pub struct Threads {
 }
 
 impl Threads {
+    /// So many.
+    pub fn exactly(threads: NonZeroUsize) -> Self {
+        Self { threads: Some(threads) }
+    }
+
     /// The number for an engine, where 0 means one per core.
     pub fn count(self) -> usize {
         self.threads.map_or(0, NonZeroUsize::get)
@@ -114,14 +121,6 @@ impl Threads {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or_else(cores, NonZeroUsize::get)
     }
-}
-
-/// Flag of every command that lets a trained model answer.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct Numbers {
-    /// Numbers that real-valued models compute with; bf16 needs a processor that multiplies it
-    #[arg(long, value_name = "TYPE", default_value = "f32")]
-    precision: Real,
 }
 
 /// Flag of every command that can leave an answer open.
@@ -153,23 +152,6 @@ fn probability(text: &str) -> std::result::Result<f32, String> {
     match text.parse() {
         Ok(p) if (0.0..=1.0).contains(&p) => Ok(p),
         _ => Err("expected a probability from 0 to 1".to_owned()),
-    }
-}
-
-/// Floating-point numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Real {
-    F32,
-    Bf16,
-}
-
-impl Numbers {
-    /// The engine that computes with them; an error where this processor has none.
-    pub fn engine(self) -> Result<Box<dyn Engine>> {
-        Ok(match self.precision {
-            Real::F32 => Box::new(CpuEngine),
-            Real::Bf16 => Box::new(Bf16Engine::new()?),
-        })
     }
 }
 

@@ -7,7 +7,6 @@ pub(crate) mod depthwise;
 pub(crate) mod depthwise_rows;
 pub(crate) mod int8;
 pub(crate) mod layout;
-pub(crate) mod loss;
 pub(crate) mod matmul;
 pub(crate) mod optimizer;
 pub(crate) mod pooling;
@@ -16,6 +15,8 @@ pub(crate) mod product;
 mod reference;
 pub(crate) mod tall_product;
 
+pub(crate) use moue_graph::lowering::Window;
+
 /// Values a task of an element-wise pass handles: large enough to pay for the hand-over, small
 /// enough to stay in a core's cache between two passes.
 pub(crate) const ELEMENTS_PER_TASK: usize = 1 << 15;
@@ -23,39 +24,4 @@ pub(crate) const ELEMENTS_PER_TASK: usize = 1 << 15;
 /// Rows of `channels` values that make a task of an element-wise pass.
 pub(crate) fn rows_per_task(channels: usize) -> usize {
     (ELEMENTS_PER_TASK / channels.max(1)).max(1)
-}
-
-/// A spatial window operation with its padding resolved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Window {
-    /// Input height, width and channels.
-    pub input: [usize; 3],
-    /// Output height, width and channels.
-    pub output: [usize; 3],
-    /// Kernel height and width.
-    pub kernel: [usize; 2],
-    /// Vertical and horizontal step.
-    pub strides: [usize; 2],
-    /// Zero rows above and zero columns left of the input.
-    pub before: [usize; 2],
-}
-
-impl Window {
-    /// Values of one input picture.
-    pub fn input_len(&self) -> usize {
-        self.input.iter().product()
-    }
-
-    /// Values of one output picture.
-    pub fn output_len(&self) -> usize {
-        self.output.iter().product()
-    }
-
-    /// Whether the operation reads each pixel alone.
-    pub fn is_pointwise(&self) -> bool {
-        self.kernel == [1, 1]
-            && self.strides == [1, 1]
-            && self.before == [0, 0]
-            && self.input[..2] == self.output[..2]
-    }
 }

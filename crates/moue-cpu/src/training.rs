@@ -25,7 +25,7 @@ use norm::{Moments, Norm};
 
 use crate::aligned::Aligned;
 use crate::kernels::activation::bounds;
-use crate::kernels::{ELEMENTS_PER_TASK, loss, optimizer};
+use crate::kernels::{ELEMENTS_PER_TASK, optimizer};
 use crate::lowering::{Kind, Lowered, Node, NodeId, lower};
 use crate::simd::Level;
 
@@ -87,7 +87,7 @@ impl Session {
         }
         weights.check(graph)?;
         let lowered = lower(graph)?;
-        let slot_count = optimizer::slot_names(&options.optimizer).len();
+        let slot_count = options.optimizer.slot_names().len();
         let mut parameters = Vec::new();
         for spec in graph.parameters() {
             let n = spec.shape.iter().product();
@@ -197,33 +197,13 @@ impl Session {
 
 impl TrainingSession for Session {
     fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome> {
-        let (classes, count) = (self.outputs(), batch.count);
-        if batch.targets.len() != count * classes
-            || !(batch.weights.is_empty() || batch.weights.len() == count)
-        {
-            return Err(Error::Parameter(format!(
-                "{count} examples need {} targets and {count} or no weights, not {} and {}",
-                count * classes,
-                batch.targets.len(),
-                batch.weights.len()
-            )));
-        }
-        let mut correct = 0;
-        let loss = self.step_with(batch.pictures, count, learning_rate, &mut |logits, gradient| {
-            let mut loss = 0.0;
-            for i in 0..count {
-                let row = i * classes..(i + 1) * classes;
-                let weight = batch.weights.get(i).copied().unwrap_or(1.0);
-                let scale = weight / count as f32;
-                let targets = &batch.targets[row.clone()];
-                let (own, right) =
-                    loss::cross_entropy(&logits[row.clone()], targets, scale, &mut gradient[row]);
-                loss += own * f64::from(weight);
-                correct += usize::from(right);
-            }
-            Ok((loss / count as f64) as f32)
+        batch.check(self.outputs())?;
+        let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
+        self.step_with(batch.pictures, batch.count, learning_rate, &mut |logits, gradient| {
+            outcome = batch.cross_entropy(logits, gradient);
+            Ok(outcome.loss)
         })?;
-        Ok(StepOutcome { loss, correct })
+        Ok(outcome)
     }
 
     fn step_with(
@@ -270,7 +250,7 @@ impl TrainingSession for Session {
     fn state(&self) -> TrainingState {
         let mut slots = Weights::new();
         for p in self.parameters.iter().filter(|p| p.is_trainable()) {
-            for (name, values) in optimizer::slot_names(&self.optimizer).iter().zip(&p.slots) {
+            for (name, values) in self.optimizer.slot_names().iter().zip(&p.slots) {
                 if let Ok(tensor) = Tensor::new(p.shape.clone(), values.clone()) {
                     slots.insert(format!("{name}/{}", p.name), tensor);
                 }
@@ -281,7 +261,7 @@ impl TrainingSession for Session {
 
     fn restore(&mut self, state: &TrainingState) -> Result<()> {
         // Everything is looked up before anything changes: an error leaves the session as it was.
-        let names = optimizer::slot_names(&self.optimizer);
+        let names = self.optimizer.slot_names();
         let mut found = Vec::new();
         for p in &self.parameters {
             let values = state.weights.values(&p.name, p.values.len())?;

@@ -1,7 +1,14 @@
 //! What an engine must offer. Training and analysis know engines only through these traits, so that
 //! the CPU, a GPU or another library can stand behind them.
 
+mod dropout;
+mod loss;
+mod update;
+
 use serde::{Deserialize, Serialize};
+
+pub use dropout::DropoutStream;
+pub use update::AdamStep;
 
 use crate::{Error, Graph, Result, Weights};
 

@@ -13,6 +13,7 @@ mod error;
 pub mod formats;
 mod graph;
 mod head;
+pub mod lowering;
 mod model;
 mod op;
 pub mod pages;

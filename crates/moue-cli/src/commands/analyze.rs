@@ -17,7 +17,7 @@ use moue_media::{VideoSource, find_pictures};
 use crate::commands::detector::{Chosen, Flags};
 use crate::commands::report;
 use crate::failure::{Failure, Outcome, Result, describe};
-use crate::options::{Abstain, Json, Numbers, TestTime, Threads};
+use crate::options::{Abstain, Computing, Json, TestTime, Threads};
 use crate::{console, interrupt};
 use inputs::Input;
 use output::{CsvFile, Pictures};
@@ -78,7 +78,7 @@ pub struct Args {
     #[command(flatten)]
     threads: Threads,
     #[command(flatten)]
-    numbers: Numbers,
+    computing: Computing,
     #[command(flatten)]
     video: video::VideoFlags,
 }
@@ -222,7 +222,7 @@ fn model(path: Option<&Path>) -> Result<(Model, String)> {
 
 fn analyzer(args: &Args, model: Model, chosen: Chosen, threads: usize) -> Result<Analyzer> {
     let mut builder = Analyzer::builder(model)
-        .engine(args.numbers.engine()?)
+        .engine(args.computing.engine()?)
         .threads(threads)
         .test_time_augmentation(args.test_time.tta)
         .min_face(args.detector.min_face.get() as f32);

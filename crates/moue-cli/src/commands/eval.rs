@@ -13,7 +13,7 @@ use moue_train::{Evaluation, Rows, consistency, evaluate, leaked};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{Abstain, Classes, DataSource, Json, Numbers, TestTime, Threads};
+use crate::options::{Abstain, Classes, Computing, DataSource, Json, TestTime, Threads};
 use crate::text::counted;
 use report::Report;
 
@@ -57,13 +57,15 @@ pub struct Args {
     #[command(flatten)]
     threads: Threads,
     #[command(flatten)]
-    numbers: Numbers,
+    computing: Computing,
 }
 
 /// Pictures that go through the network together.
 const BATCH: usize = 32;
 
 pub fn run(args: Args) -> Result {
+    // Before anything is read: a device that is not there is said at once.
+    let engine = args.computing.engine()?;
     let (model, model_name) = match &args.model {
         Some(path) => (Model::load(path)?, path.display().to_string()),
         None => (moue::embedded_model()?, "the embedded model".to_owned()),
@@ -87,7 +89,6 @@ pub fn run(args: Args) -> Result {
         args.usage,
         dataset.source()
     ));
-    let engine = args.numbers.engine()?;
     let options = InferenceOptions { max_batch: BATCH, threads: args.threads.count() };
     let mut session = engine.inference(&model.graph, &model.weights, &options)?;
     let rows = Rows { dataset: &dataset, indices: &indices, leaked: &leaked };

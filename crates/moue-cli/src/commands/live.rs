@@ -13,7 +13,7 @@ use moue_media::{Camera, VideoSource};
 
 use crate::commands::detector::{Chosen, Flags};
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{Abstain, Json, Numbers, Threads};
+use crate::options::{Abstain, Computing, Json, Threads};
 use crate::{console, interrupt};
 
 /// Read the emotions in front of a camera as they happen
@@ -67,7 +67,7 @@ pub struct Args {
     #[command(flatten)]
     threads: Threads,
     #[command(flatten)]
-    numbers: Numbers,
+    computing: Computing,
 }
 
 pub fn run(args: Args) -> Result {
@@ -84,7 +84,7 @@ pub fn run(args: Args) -> Result {
         None => moue::embedded_model()?,
     };
     let mut builder = Analyzer::builder(model)
-        .engine(args.numbers.engine()?)
+        .engine(args.computing.engine()?)
         .threads(args.threads.count())
         .min_face(flags.min_face.get() as f32);
     if let Chosen::Detector { detector, .. } = flags.choose(args.threads.count())? {

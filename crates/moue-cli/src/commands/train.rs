@@ -4,17 +4,19 @@ mod curves;
 mod display;
 mod finish;
 mod recipe;
+mod several;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use moue_cpu::CpuEngine;
+use moue_data::Dataset;
 use moue_graph::Precision;
+use moue_graph::engine::Engine;
 use moue_train::{Ended, FitOptions, FitOutcome, Recipe, fit};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{DataSource, Threads};
+use crate::options::{Computing, DataSource, Threads};
 use crate::text::{grouped, percent};
 use display::Display;
 
@@ -22,13 +24,14 @@ use display::Display;
 ///
 /// Without a recipe this is the plain reference: MobileNetV2 at 224x224 with dense layers of 128 and 64 units, Adam,
 /// cross-entropy, 25 epochs. Everything a training writes lies in its run folder; the best model goes to --out.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   moue train fer2013.csv --out mine.safetensors
   moue train fer2013.csv.bz2 --recipe quick --ferplus fer2013new.csv --start efficientnet-lite0.pth
   moue train fer2013.csv --ferplus fer2013new.csv --labels ferplus      eight classes, contempt among them
   moue train faces/ --start mobilenet_v2_tfjs/ --input 96
+  moue train fer2013.csv --device cuda --precision bf16      on an NVIDIA card
   moue train fer2013.csv --out mine.safetensors --resume     after Ctrl-C, a crash or a power cut")]
 pub struct Args {
     #[command(flatten)]
@@ -53,32 +56,60 @@ pub struct Args {
     start: Option<PathBuf>,
     #[command(flatten)]
     changes: recipe::Changes,
+    /// Train one model with each of these seeds, all at once: --out and the run folder get -seedN before their ending.
+    /// For ensembles and teachers, and to fill a card that one small network leaves half idle
+    #[arg(long, value_name = "N,N,…", value_delimiter = ',', conflicts_with = "seed")]
+    seeds: Vec<u64>,
     #[command(flatten)]
     threads: Threads,
+    #[command(flatten)]
+    computing: Computing,
     /// Seconds between checkpoints: a killed training loses no more than that
     #[arg(long, value_name = "S", default_value_t = 120)]
     checkpoint_seconds: u64,
 }
 
 pub fn run(args: Args) -> Result {
-    let folder = args.run.clone().unwrap_or_else(|| args.out.with_extension("run"));
-    let mut options = FitOptions::new(&folder);
-    options.resume = args.resume;
-    options.threads = args.threads.count();
-    options.checkpoint_every = Some(Duration::from_secs(args.checkpoint_seconds));
-    let recipe = recipe::choose(&args, &options)?;
-    check_targets(&args, &options)?;
-
-    let dataset = args.data.read(recipe.data.labels)?;
-    let start = recipe.start(dataset.labels().len(), &options.base)?;
-    describe(&recipe, &start);
-    let mut display = Display::new(&folder, dataset.source());
-    let outcome = fit(&CpuEngine, &start.graph, &start.weights, &dataset, &recipe, &options, &mut display)?;
-    drop(display);
-    if let Err(error) = curves::draw(&recipe.name, &outcome.history, &folder) {
-        console::say(format_args!("moue: {}", crate::failure::describe(&error)));
+    if !args.seeds.is_empty() {
+        return several::run(args);
     }
-    report(&args, &folder, outcome)
+    let plan = Plan::new(args)?;
+    let engine = plan.args.computing.learning_engine()?;
+    let dataset = plan.args.data.read(plan.recipe.data.labels)?;
+    let display = Display::new(&plan.options.folder, dataset.source());
+    plan.train(engine.as_ref(), &dataset, display)
+}
+
+/// A training that may begin.
+struct Plan {
+    args: Args,
+    options: FitOptions,
+    recipe: Recipe,
+}
+
+impl Plan {
+    fn new(args: Args) -> Result<Self> {
+        let folder = args.run.clone().unwrap_or_else(|| args.out.with_extension("run"));
+        let mut options = FitOptions::new(folder);
+        options.resume = args.resume;
+        options.threads = args.threads.count();
+        options.checkpoint_every = Some(Duration::from_secs(args.checkpoint_seconds));
+        let recipe = recipe::choose(&args, &options)?;
+        check_targets(&args, &options)?;
+        Ok(Self { args, options, recipe })
+    }
+
+    fn train(&self, engine: &dyn Engine, dataset: &Dataset, mut display: Display) -> Result {
+        let (recipe, options) = (&self.recipe, &self.options);
+        let start = recipe.start(dataset.labels().len(), &options.base)?;
+        describe(recipe, &start);
+        let outcome = fit(engine, &start.graph, &start.weights, dataset, recipe, options, &mut display)?;
+        drop(display);
+        if let Err(error) = curves::draw(&recipe.name, &outcome.history, &options.folder) {
+            console::say(format_args!("moue: {}", crate::failure::describe(&error)));
+        }
+        report(&self.args, &options.folder, outcome)
+    }
 }
 
 /// Fails before hours of work where their result could not be put in its place, or would replace another.

@@ -4,6 +4,7 @@
 mod bench;
 mod data;
 mod detector;
+mod device;
 mod eval;
 mod model;
 mod report;

@@ -1,16 +1,8 @@
 //! Weight updates, one pass over value, gradient and moments.
 
-use moue_graph::engine::Optimizer;
+use moue_graph::engine::{AdamStep, Optimizer};
 
 use crate::simd::{Level, at_level};
-
-/// Moment buffers an optimizer keeps for each parameter value.
-pub(crate) fn slot_names(optimizer: &Optimizer) -> &'static [&'static str] {
-    match optimizer {
-        Optimizer::Adam { .. } => &["m", "v"],
-        Optimizer::Sgd { .. } => &["m"],
-    }
-}
 
 #[allow(clippy::too_many_arguments, reason = "plain buffers in, plain buffers out")]
 /// Applies one step to a part of a parameter.
@@ -27,45 +19,19 @@ pub(crate) fn update(
     slots: [&mut [f32]; 2],
 ) {
     let [first, second] = slots;
+    let keep = if decayed { optimizer.kept_share(rate) } else { 1.0 };
     match *optimizer {
-        Optimizer::Adam { beta_1, beta_2, epsilon, weight_decay } => {
-            let t = step as i32;
-            let (beta_1, beta_2) = (as_written(beta_1), as_written(beta_2));
-            let correction = (1.0 - beta_2.powi(t)).sqrt() / (1.0 - beta_1.powi(t));
-            let parts = AdamStep {
-                rate: (f64::from(rate) * correction) as f32,
-                share_1: (1.0 - beta_1) as f32,
-                share_2: (1.0 - beta_2) as f32,
-                epsilon,
-                keep: if decayed { 1.0 - rate * weight_decay } else { 1.0 },
-            };
-            adam(level, values, gradient, first, second, parts);
+        Optimizer::Adam { beta_1, beta_2, epsilon, .. } => {
+            let parts = AdamStep::new(rate, step, beta_1, beta_2);
+            adam(level, values, gradient, first, second, parts, epsilon, keep);
         }
-        Optimizer::Sgd { momentum, nesterov, weight_decay } => {
-            let keep = if decayed { 1.0 - rate * weight_decay } else { 1.0 };
+        Optimizer::Sgd { momentum, nesterov, .. } => {
             for ((v, g), m) in values.iter_mut().zip(gradient).zip(first) {
                 *m = momentum * *m - rate * g;
                 *v = *v * keep + if nesterov { momentum * *m - rate * g } else { *m };
             }
         }
     }
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct AdamStep {
-    rate: f32,
-    /// 1 - beta_1, the share of the new gradient in its mean.
-    share_1: f32,
-    /// 1 - beta_2.
-    share_2: f32,
-    epsilon: f32,
-    keep: f32,
-}
-
-/// The f64 that is written like this f32: 0.999 instead of 0.99900001, whose distance to 1 is off by
-/// 5e-5 of itself.
-fn as_written(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 #[inline(always)]
@@ -75,11 +41,13 @@ fn adam_body<const FMA: bool>(
     first: &mut [f32],
     second: &mut [f32],
     step: AdamStep,
+    epsilon: f32,
+    keep: f32,
 ) {
     for (((v, g), m), s) in values.iter_mut().zip(gradient).zip(first).zip(second) {
         *m += (g - *m) * step.share_1;
         *s += (g * g - *s) * step.share_2;
-        *v = *v * step.keep - *m * step.rate / (s.sqrt() + step.epsilon);
+        *v = *v * keep - *m * step.rate / (s.sqrt() + epsilon);
     }
 }
 
@@ -91,5 +59,7 @@ at_level! {
         first: &mut [f32],
         second: &mut [f32],
         step: AdamStep,
+        epsilon: f32,
+        keep: f32,
     )
 }

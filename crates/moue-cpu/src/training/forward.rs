@@ -1,6 +1,7 @@
 //! The forward pass of training sessions.
 
 use moue_graph::Activation;
+use moue_graph::engine::DropoutStream;
 
 use super::crew::Parts;
 use super::{Mode, Session};
@@ -95,10 +96,9 @@ impl Session {
                     out.copy_from_slice(x);
                 } else {
                     let mut kept = std::mem::take(&mut self.kept[id]);
-                    let stream =
-                        self.seed ^ self.step.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((id as u64) << 48);
+                    let stream = DropoutStream::new(self.seed, self.step, id);
                     for (i, ((out, x), kept)) in out.iter_mut().zip(x).zip(&mut kept).enumerate() {
-                        *kept = if unit(stream, i as u64) < rate { 0.0 } else { 1.0 / (1.0 - rate) };
+                        *kept = stream.factor(i as u64, rate);
                         *out = x * *kept;
                     }
                     self.kept[id] = kept;
@@ -124,12 +124,4 @@ fn copy_inside(w: &Window, x: &[f32], out: &mut [f32]) {
         let start = ((y + w.before[0]) * w.output[1] + w.before[1]) * w.output[2];
         out[start..start + row].copy_from_slice(x);
     }
-}
-
-/// The `index`-th value of a random stream, uniform in [0, 1): SplitMix64's finaliser.
-fn unit(stream: u64, index: u64) -> f32 {
-    let mut z = stream.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 40) as f32 / (1u32 << 24) as f32
 }

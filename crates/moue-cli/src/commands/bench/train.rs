@@ -2,17 +2,16 @@
 
 use std::num::NonZeroUsize;
 
-use moue_cpu::CpuEngine;
 use moue_cpu::peak::Arithmetic;
 use moue_graph::Weights;
-use moue_graph::engine::{Batch, Engine, Optimizer, TrainingOptions};
+use moue_graph::engine::{Batch, Optimizer, TrainingOptions};
 use serde::Serialize;
 
 use super::floor::{Floor, peak_memory_mb};
 use super::timing::{Patience, Timing};
 use crate::console;
 use crate::failure::{Outcome, Result};
-use crate::options::{Architecture, Json, Threads};
+use crate::options::{Architecture, Computing, Json, Threads};
 
 /// Measure how long a training step (forward, backward, Adam) takes
 #[derive(Debug, clap::Args)]
@@ -28,6 +27,8 @@ pub struct Args {
     #[command(flatten)]
     threads: Threads,
     #[command(flatten)]
+    computing: Computing,
+    #[command(flatten)]
     patience: Patience,
     #[command(flatten)]
     json: Json,
@@ -41,22 +42,27 @@ struct Report<'a> {
     input: usize,
     batch: usize,
     threads: usize,
+    device: &'a str,
     #[serde(flatten)]
     timing: Timing,
     images_per_second: f64,
-    #[serde(flatten)]
-    floor: Floor,
+    /// What the processor could do at best; for other devices nobody knows it.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    floor: Option<Floor>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peak_memory_mb: Option<f64>,
 }
 
 pub fn run(args: Args) -> Result {
+    let engine = args.computing.learning_engine()?;
     let graph = args.architecture.graph()?;
     let (batch, classes) = (args.batch.get(), args.architecture.classes);
     // Outputs, gradients of inputs and gradients of weights take the same products. That of the pictures is not needed,
     // but is one part in a hundred.
     let multiply_adds = 3 * batch as u64 * graph.multiply_adds();
-    let floor = Floor::measure(multiply_adds, Arithmetic::F32, args.threads.effective());
+    let on_processor = engine.name() == "cpu";
+    let floor =
+        on_processor.then(|| Floor::measure(multiply_adds, Arithmetic::F32, args.threads.effective()));
     let weights = Weights::initialise(&graph, 1);
     let options = TrainingOptions {
         max_batch: batch,
@@ -64,7 +70,7 @@ pub fn run(args: Args) -> Result {
         optimizer: Optimizer::default(),
         seed: 1,
     };
-    let mut session = CpuEngine.training(&graph, &weights, &options)?;
+    let mut session = engine.training(&graph, &weights, &options)?;
     let pictures = super::noise(batch * graph.input_shape().iter().product::<usize>());
     let mut targets = vec![0.0; batch * classes];
     for (i, row) in targets.chunks_exact_mut(classes).enumerate() {
@@ -81,6 +87,7 @@ pub fn run(args: Args) -> Result {
         input: args.architecture.input,
         batch,
         threads: args.threads.effective(),
+        device: engine.name(),
         timing,
         images_per_second: batch as f64 / timing.median_ms * 1e3,
         floor,
@@ -97,13 +104,14 @@ pub fn run(args: Args) -> Result {
 impl Report<'_> {
     fn to_text(&self) -> String {
         format!(
-            "{} (alpha {}) at {side}x{side}, steps of {}, threads {}\n{} a step\n{}\n{:.1} pictures a second\n",
+            "{} (alpha {}) at {side}x{side}, steps of {}, {}, threads {}\n{} a step\n{}{:.1} pictures a second\n",
             self.backbone,
             self.alpha,
             self.batch,
+            self.device,
             self.threads,
             self.timing.to_text(),
-            self.floor.to_text(self.timing.median_ms),
+            self.floor.as_ref().map_or_else(String::new, |f| f.to_text(self.timing.median_ms) + "\n"),
             self.images_per_second,
             side = self.input,
         )

@@ -13,6 +13,8 @@ use crate::{console, failure};
 pub struct Display {
     folder: PathBuf,
     data: String,
+    /// Stands before every line where several trainings share the terminal.
+    name: Option<String>,
     bar: ProgressBar,
     epochs: usize,
     steps: usize,
@@ -26,6 +28,7 @@ impl Display {
         Self {
             folder: folder.to_owned(),
             data: data.to_owned(),
+            name: None,
             bar: ProgressBar::hidden(),
             epochs: 0,
             steps: 0,
@@ -33,8 +36,17 @@ impl Display {
         }
     }
 
+    /// One of several that run at once: its lines begin with its name, and it has no bar.
+    pub fn named(mut self, name: String) -> Self {
+        self.name = Some(name);
+        self
+    }
+
     fn say(&self, line: &str) {
-        self.bar.suspend(|| console::say(line));
+        match &self.name {
+            Some(name) => console::say(format_args!("{name}: {line}")),
+            None => self.bar.suspend(|| console::say(line)),
+        }
     }
 
     fn draw_curves(&mut self) {
@@ -97,7 +109,7 @@ impl Observer for Display {
 
     fn on_epoch_start(&mut self, epoch: usize, epochs: usize) {
         self.say(&format!("Epoch {epoch}/{epochs}"));
-        if console::is_interactive() {
+        if console::is_interactive() && self.name.is_none() {
             self.bar =
                 ProgressBar::with_draw_target(Some(self.steps as u64), ProgressDrawTarget::stderr_with_hz(8));
             // The template is checked by a test; another one would only look different.

@@ -20,7 +20,7 @@ const KNOWN: [(&str, &str); 4] = [
 ];
 
 /// Flags that change single values of the recipe.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Changes {
     /// Classes to learn [default: the recipe's]
     #[arg(long, value_name = "SET", value_enum)]
@@ -36,7 +36,7 @@ pub struct Changes {
     learning_rate: Option<f64>,
     /// Seed of new values, order and augmentation [default: the recipe's]
     #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    pub seed: Option<u64>,
     /// Side of the network's square input in pixels [default: the recipe's]
     #[arg(long, value_name = "PX")]
     input: Option<NonZeroUsize>,
