@@ -3,7 +3,7 @@
 mod efficientnet_lite;
 mod mobilenet_v2;
 
-pub use efficientnet_lite::EfficientNetLite;
+pub use efficientnet_lite::{EfficientNetLite, Lite};
 pub use mobilenet_v2::MobileNetV2;
 use serde::{Deserialize, Serialize};
 
@@ -21,14 +21,16 @@ pub enum Stem {
 }
 
 /// Names accepted by [`build`].
-pub const NAMES: &[&str] = &["efficientnet_lite0", "mobilenet_v2"];
+pub const NAMES: &[&str] = &["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "mobilenet_v2"];
 
 /// Builds a backbone of a family.
 ///
 /// `alpha` is the width multiplier (1.0 is the published network), `input` is `[height, width, channels]`.
 pub fn build(name: &str, alpha: f32, input: [usize; 3], stem: Stem) -> Result<Graph> {
+    if let Some(size) = Lite::ALL.into_iter().find(|size| size.name() == name) {
+        return EfficientNetLite { size, alpha, input, stem }.build();
+    }
     match name {
-        "efficientnet_lite0" => EfficientNetLite { alpha, input, stem }.build(),
         "mobilenet_v2" => MobileNetV2 { alpha, input, stem }.build(),
         other => Err(Error::Parameter(format!("unknown backbone {other}; known are {}", NAMES.join(", ")))),
     }

@@ -18,8 +18,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use crate::backbones::EfficientNetLite;
-use crate::{Error, Graph, Result, Weights};
+use crate::backbones::{EfficientNetLite, Lite};
+use crate::{Error, Graph, ParameterSpec, Result, Weights};
 
 use names::Place;
 use objects::{Heap, Object, Value};
@@ -43,8 +43,8 @@ type Storages<'a> = BTreeMap<String, Cow<'a, [u8]>>;
 /// Reads the weights of a state dict, by the names and in the layout that moue's graphs use, and gives them with the
 /// backbone that has these names (a state dict knows only values; the file need not hold all of them).
 ///
-/// Known are the names of EfficientNet-Lite0 as the package `efficientnet_lite_pytorch` has them; they become those
-/// of [`EfficientNetLite`]: convolutions turn from `[out, in, height, width]` to
+/// Known are the names of EfficientNet-Lite as the package `efficientnet_lite_pytorch` has them; they become those
+/// of [`EfficientNetLite`] of the size whose parameters have the most of the file's shapes: convolutions turn from `[out, in, height, width]` to
 /// `[height, width, in, out]`, depthwise ones to `[height, width, channels, 1]`, fully connected ones from
 /// `[out, in]` to `[in, out]`. Other tensors of the file are left out. Tensors may be of 16, 32 or 64 bits or bfloat16,
 /// and views with any strides; the state dict may be the file's object itself or its entry `state_dict`,
@@ -56,11 +56,11 @@ type Storages<'a> = BTreeMap<String, Cow<'a, [u8]>>;
 /// name; [`Error::Io`] where the file cannot be read.
 pub fn read(path: impl AsRef<Path>) -> Result<(Graph, Weights)> {
     let path = path.as_ref();
-    let weights = read_weights(path)?;
-    Ok((EfficientNetLite::default().build()?, weights))
+    let (size, weights) = read_weights(path)?;
+    Ok((EfficientNetLite { size, ..EfficientNetLite::default() }.build()?, weights))
 }
 
-fn read_weights(path: &Path) -> Result<Weights> {
+fn read_weights(path: &Path) -> Result<(Lite, Weights)> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let file = File::open(path).map_err(io)?;
     if file.metadata().map_err(io)?.is_dir() {
@@ -77,32 +77,59 @@ fn read_weights(path: &Path) -> Result<Weights> {
     }
 }
 
-/// The tensors of known names in the object that a file holds.
-fn known_tensors(heap: &Heap, root: Value) -> Result<Vec<(Place, StridedTensor)>, String> {
+/// The tensors of known names in the object that a file holds, as those of the size that they fit best.
+fn known_tensors(heap: &Heap, root: Value) -> Result<(Lite, Vec<(Place, StridedTensor)>), String> {
     let whole = dictionary(heap, root).ok_or("holds no dictionary, expected a state dict")?;
     let dict = NESTED.iter().find_map(|key| entry(heap, whole, key)).unwrap_or(whole);
-    let mut tensors = 0usize;
-    let mut first = None;
-    let mut found = BTreeMap::new();
-    for &(key, value) in dict {
-        let (Some(name), Some(Object::Tensor(tensor))) = (text(heap, key), heap.object(value)) else {
-            continue;
-        };
-        tensors += 1;
-        first.get_or_insert(name);
-        if let Some(place) = names::place(name) {
-            // As in a dictionary, the last of equal names counts.
-            found.insert(place.name.clone(), (place, tensor.clone()));
+    let tensors: Vec<(&str, &StridedTensor)> = dict
+        .iter()
+        .filter_map(|&(key, value)| match (text(heap, key), heap.object(value)) {
+            (Some(name), Some(Object::Tensor(tensor))) => Some((name, tensor)),
+            _ => None,
+        })
+        .collect();
+    let Some((first, _)) = tensors.first() else {
+        return Err("holds no tensors, expected a state dict".into());
+    };
+    let mut best: Option<(usize, Lite, BTreeMap<_, _>)> = None;
+    for size in Lite::ALL {
+        let found = placed(&tensors, size);
+        let fitting = fitting(&found, size).map_err(|e| e.to_string())?;
+        if !found.is_empty() && best.as_ref().is_none_or(|(most, ..)| fitting > *most) {
+            best = Some((fitting, size, found));
         }
     }
-    match first {
-        None => Err("holds no tensors, expected a state dict".into()),
-        Some(name) if found.is_empty() => Err(format!(
-            "none of its {tensors} tensors has a name of EfficientNet-Lite0 such as _conv_stem.weight; the first is {}",
-            name.escape_debug()
+    match best {
+        Some((_, size, found)) => Ok((size, found.into_values().collect())),
+        None => Err(format!(
+            "none of its {} tensors has a name of EfficientNet-Lite such as _conv_stem.weight; the first is {}",
+            tensors.len(),
+            first.escape_debug()
         )),
-        Some(_) => Ok(found.into_values().collect()),
     }
+}
+
+/// The tensors that have a place in a network of this size, by our names.
+fn placed(tensors: &[(&str, &StridedTensor)], size: Lite) -> BTreeMap<String, (Place, StridedTensor)> {
+    // As in a dictionary, the last of equal names counts.
+    tensors
+        .iter()
+        .filter_map(|&(name, tensor)| names::place(name, size).map(|place| (place, tensor)))
+        .map(|(place, tensor)| (place.name.clone(), (place, tensor.clone())))
+        .collect()
+}
+
+/// How many of them have the shape of the parameter of that name.
+fn fitting(found: &BTreeMap<String, (Place, StridedTensor)>, size: Lite) -> Result<usize> {
+    let graph = EfficientNetLite { size, ..EfficientNetLite::default() }.build()?;
+    let fits = |spec: &ParameterSpec| {
+        found.get(&spec.name).is_some_and(|(place, tensor)| {
+            place.turn.apply(tensor).is_ok_and(|turned| {
+                turned.shape().iter().copied().eq(spec.shape.iter().map(|&n| n as u64))
+            })
+        })
+    };
+    Ok(graph.parameters().iter().filter(|spec| fits(spec)).count())
 }
 
 /// The dictionary that stands under a key.

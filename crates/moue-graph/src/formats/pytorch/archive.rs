@@ -11,12 +11,13 @@ use zip::result::ZipError;
 
 use super::pickle::{self, MAX_PICKLE};
 use super::{MAX_BYTES, Storages, known_tensors, storage_bytes, weights};
+use crate::backbones::Lite;
 use crate::{Error, Result, Weights};
 
 /// The pickle's name within the archive's folder.
 const PICKLE: &str = "data.pkl";
 
-pub(super) fn read(mut file: File, path: &Path) -> Result<Weights> {
+pub(super) fn read(mut file: File, path: &Path) -> Result<(Lite, Weights)> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     file.rewind().map_err(io)?;
     let refuse = |reason: String| Error::format(path, reason);
@@ -34,7 +35,7 @@ pub(super) fn read(mut file: File, path: &Path) -> Result<Weights> {
     let program = member(&mut archive, &format!("{folder}{PICKLE}"), MAX_PICKLE as u64).map_err(refuse)?;
     let content = pickle::run(&program, 0)
         .map_err(|fault| refuse(format!("{PICKLE}, at byte {}: {}", fault.at, fault.reason)))?;
-    let tensors = known_tensors(&content.heap, content.root).map_err(refuse)?;
+    let (size, tensors) = known_tensors(&content.heap, content.root).map_err(refuse)?;
     let mut storages = Storages::new();
     let mut total = 0;
     for (_, tensor) in &tensors {
@@ -54,7 +55,7 @@ pub(super) fn read(mut file: File, path: &Path) -> Result<Weights> {
         }
         storages.insert(key.to_owned(), Cow::Owned(bytes));
     }
-    weights(tensors, &storages, path)
+    Ok((size, weights(tensors, &storages, path)?))
 }
 
 /// The folder of the archive, `/` included, where this member is its pickle.

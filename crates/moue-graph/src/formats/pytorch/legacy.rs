@@ -9,6 +9,7 @@ use std::path::Path;
 use super::objects::{Heap, Object, Value};
 use super::pickle::{self, Unpickled};
 use super::{Fault, MAX_BYTES, Storages, known_tensors, storage_bytes, text, weights};
+use crate::backbones::Lite;
 use crate::{Error, Result, Weights};
 
 /// The pickle of the magic number 0x1950a86a20f9469cfc6c.
@@ -18,7 +19,7 @@ pub(super) const MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\x
 const VERSION: i64 = 1001;
 
 /// Reads a file whose first bytes, [`MAGIC`], are read already.
-pub(super) fn read(file: File, head: Vec<u8>, path: &Path) -> Result<Weights> {
+pub(super) fn read(file: File, head: Vec<u8>, path: &Path) -> Result<(Lite, Weights)> {
     let mut bytes = head;
     let left = MAX_BYTES + 1 - bytes.len() as u64;
     file.take(left).read_to_end(&mut bytes).map_err(|source| Error::Io { path: path.to_owned(), source })?;
@@ -35,10 +36,10 @@ pub(super) fn read(file: File, head: Vec<u8>, path: &Path) -> Result<Weights> {
         return Err(Error::format(path, "was written by a big-endian machine, which is not supported"));
     }
     let content = pickle::run(&bytes, system.end).map_err(refuse)?;
-    let tensors = known_tensors(&content.heap, content.root).map_err(|reason| Error::format(path, reason))?;
+    let (size, tensors) = known_tensors(&content.heap, content.root).map_err(|reason| Error::format(path, reason))?;
     let keys = pickle::run(&bytes, content.end).map_err(refuse)?;
     let storages = storages(&bytes, &keys, &content).map_err(refuse)?;
-    weights(tensors, &storages, path)
+    Ok((size, weights(tensors, &storages, path)?))
 }
 
 fn little_endian(system: &Unpickled) -> bool {

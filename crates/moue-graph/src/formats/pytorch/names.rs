@@ -1,9 +1,7 @@
 //! From the names and layouts of PyTorch's modules to those of moue's graphs.
 
 use super::values::StridedTensor;
-
-/// Blocks of each stage of EfficientNet-Lite0.
-const STAGES: [usize; 7] = [1, 2, 2, 3, 3, 4, 1];
+use crate::backbones::Lite;
 
 /// Where a tensor belongs.
 pub(super) struct Place {
@@ -44,12 +42,12 @@ impl Turn {
     }
 }
 
-/// The place of a tensor by its name in the EfficientNet-Lite0 of `efficientnet_lite_pytorch`; `None` for other names
+/// The place of a tensor by its name in an EfficientNet-Lite of `efficientnet_lite_pytorch`; `None` for other names
 /// and for counters of batches. Networks trained on several devices have `module.` before each name.
-pub(super) fn place(theirs: &str) -> Option<Place> {
+pub(super) fn place(theirs: &str, size: Lite) -> Option<Place> {
     let name = theirs.strip_prefix("module.").unwrap_or(theirs);
     let (module, parameter) = name.rsplit_once('.')?;
-    let layer = layer(module)?;
+    let layer = layer(module, size)?;
     let (turn, ours) = match (module.rsplit('.').next()?, parameter) {
         ("_depthwise_conv", "weight") => (Turn::Depthwise, "depthwise_kernel"),
         ("_fc", "weight") => (Turn::Dense, "kernel"),
@@ -73,7 +71,7 @@ pub(super) fn place(theirs: &str) -> Option<Place> {
 }
 
 /// The layer's name in `keras.applications.EfficientNetB0`.
-fn layer(module: &str) -> Option<String> {
+fn layer(module: &str, size: Lite) -> Option<String> {
     let Some(block) = module.strip_prefix("_blocks.") else {
         let name = match module {
             "_conv_stem" => "stem_conv",
@@ -96,7 +94,7 @@ fn layer(module: &str) -> Option<String> {
         _ => return None,
     };
     let mut index: usize = index.parse().ok()?;
-    for (stage, &blocks) in STAGES.iter().enumerate() {
+    for (stage, blocks) in size.blocks().into_iter().enumerate() {
         if index < blocks {
             let letter = ('a'..='z').nth(index)?;
             return Some(format!("block{}{letter}_{part}", stage + 1));
@@ -112,7 +110,7 @@ mod tests {
 
     #[test]
     fn names_are_those_of_keras() {
-        let ours = |theirs| place(theirs).map(|p| p.name);
+        let ours = |theirs| place(theirs, Lite::Lite0).map(|p| p.name);
         for (theirs, expected) in [
             ("_conv_stem.weight", "stem_conv/kernel"),
             ("_bn0.running_var", "stem_bn/moving_variance"),
@@ -140,5 +138,7 @@ mod tests {
         ] {
             assert_eq!(ours(none), None, "{none}");
         }
+        let last = place("_blocks.20._bn2.weight", Lite::Lite1).map(|p| p.name);
+        assert_eq!(last.as_deref(), Some("block7a_project_bn/gamma"));
     }
 }
