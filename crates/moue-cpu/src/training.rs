@@ -14,9 +14,7 @@ mod fusion;
 mod norm;
 mod slots;
 
-use moue_graph::engine::{
-    Batch, Loss, Optimizer, StepOutcome, TrainingOptions, TrainingSession, TrainingState,
-};
+use moue_graph::engine::{Loss, Optimizer, TrainingOptions, TrainingSession, TrainingState};
 use moue_graph::{Activation, Error, Graph, Result, Tensor, Weights};
 
 use crew::{Crew, Parts};
@@ -156,11 +154,6 @@ impl Session {
         self.lowered.nodes.len() - 1
     }
 
-    /// Outputs of one picture.
-    fn outputs(&self) -> usize {
-        self.lowered.nodes[self.output()].len()
-    }
-
     fn load_pictures(&mut self, pictures: &[f32], count: usize) -> Result<()> {
         let one = self.lowered.nodes[0].len();
         if count == 0 || count > self.max_batch {
@@ -196,14 +189,8 @@ impl Session {
 }
 
 impl TrainingSession for Session {
-    fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome> {
-        batch.check(self.outputs())?;
-        let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
-        self.step_with(batch.pictures, batch.count, learning_rate, &mut |logits, gradient| {
-            outcome = batch.cross_entropy(logits, gradient);
-            Ok(outcome.loss)
-        })?;
-        Ok(outcome)
+    fn outputs(&self) -> usize {
+        self.lowered.nodes[self.output()].len()
     }
 
     fn step_with(

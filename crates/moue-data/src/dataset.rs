@@ -116,6 +116,11 @@ impl Dataset {
         &self.pixels[index * length..(index + 1) * length]
     }
 
+    /// Grey values of all samples, [`picture_len`](Self::picture_len) for each.
+    pub fn all_pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
     /// The sample's picture as an own buffer.
     pub fn grey(&self, index: usize) -> Result<moue_media::Grey> {
         moue_media::Grey::from_raw(self.side, self.side, self.pixels(index).to_vec())

@@ -8,7 +8,7 @@ use moue_graph::{Error, Graph, Result, Weights};
 use crate::Compute;
 use crate::folding::fold;
 use crate::network::{Mode, Network};
-use crate::transfer::{check, check_logits, download, upload};
+use crate::transfer::{check, check_logits, check_max_batch, download, upload};
 
 pub(crate) struct Session {
     network: Network,
@@ -25,9 +25,7 @@ impl Session {
         weights: &Weights,
         options: &InferenceOptions,
     ) -> Result<Self> {
-        if options.max_batch == 0 {
-            return Err(Error::Parameter("a batch holds at least one picture".into()));
-        }
+        check_max_batch(options.max_batch)?;
         if weights.quantized().is_some() {
             return Err(Error::Weights(
                 "they are int8, which only the CPU engine runs: use --device cpu".into(),
@@ -50,8 +48,8 @@ impl InferenceSession for Session {
     fn logits(&mut self, pictures: &[f32], count: usize, logits: &mut [f32]) -> Result<()> {
         check(count, self.max_batch, self.network.picture_len(), pictures)?;
         check_logits(count, self.network.outputs(), logits)?;
-        let (out, _) =
-            self.network.forward(&self.parameters, pictures, count, Mode::Inference, &self.device)?;
+        let pictures = upload(pictures, [count, self.network.picture_len()], &self.device);
+        let (out, _) = self.network.forward(&self.parameters, pictures, Mode::Inference, &self.device)?;
         logits.copy_from_slice(&download(out)?);
         Ok(())
     }

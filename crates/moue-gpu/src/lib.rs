@@ -11,6 +11,7 @@ mod inference;
 mod layout;
 mod network;
 mod optimizer;
+mod rendering;
 mod training;
 mod transfer;
 

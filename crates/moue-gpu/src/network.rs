@@ -55,24 +55,29 @@ impl Network {
         self.lowered.nodes.first().map_or(0, Node::len)
     }
 
+    /// Shape of one picture.
+    pub fn input_shape(&self) -> &[usize] {
+        self.lowered.nodes.first().map_or(&[], |node| &node.shape)
+    }
+
     /// Logits of one picture.
     pub fn outputs(&self) -> usize {
         self.lowered.nodes.last().map_or(0, Node::len)
     }
 
-    /// Logits, `[count, outputs]`, of `count` pictures, and in training the statistics of each normalisation that
+    /// Logits, `[count, outputs]`, of pictures `[count, values]` in NHWC, and in training the statistics of each normalisation that
     /// took its batch's, in node order. `parameters` holds the values of each, flat.
     ///
     /// An error where a node reads what it cannot; lowering has excluded that.
     pub fn forward(
         &self,
         parameters: &[Tensor<1>],
-        pictures: &[f32],
-        count: usize,
+        pictures: Tensor<2>,
         mode: Mode,
         device: &Device,
     ) -> Result<(Tensor<2>, Vec<Statistics>)> {
         let nodes = &self.lowered.nodes;
+        let count = pictures.dims()[0];
         let pass = Pass { network: self, parameters, count, mode, device };
         let mut statistics = Vec::new();
         let mut values: Vec<Option<Value>> = vec![None; nodes.len()];
@@ -86,7 +91,7 @@ impl Network {
                 inputs.push(value.ok_or_else(|| pass.misfit(id))?);
             }
             let value = match &node.kind {
-                Kind::Input => pass.input(pictures),
+                Kind::Input => pass.input(pictures.clone()),
                 _ => pass.node(id, inputs, &mut statistics)?,
             };
             values[id] = Some(value);
@@ -136,10 +141,10 @@ impl Pass<'_> {
         self.parameters[id].clone()
     }
 
-    fn input(&self, pictures: &[f32]) -> Value {
+    fn input(&self, pictures: Tensor<2>) -> Value {
         match self.network.lowered.nodes[0].shape.as_slice() {
-            &[h, w, c] => self.stored(upload(pictures, [self.count, h, w, c], self.device)),
-            _ => Value::Flat(upload(pictures, [self.count, pictures.len() / self.count], self.device)),
+            &[h, w, c] => self.stored(pictures.reshape([self.count, h, w, c])),
+            _ => Value::Flat(pictures),
         }
     }
 

@@ -6,15 +6,15 @@
 mod parameters;
 
 use burn_tensor::{Device, Tensor};
-use moue_graph::engine::{
-    Batch, Loss, Optimizer, StepOutcome, TrainingOptions, TrainingSession, TrainingState,
-};
+use moue_graph::engine::rendering::{Rendering, Stored};
+use moue_graph::engine::{Loss, Optimizer, TrainingOptions, TrainingSession, TrainingState};
 use moue_graph::lowering::lower;
 use moue_graph::{Error, Graph, Result, Weights};
 
 use crate::Compute;
 use crate::network::{Mode, Network};
-use crate::transfer::{check, check_logits, download, upload};
+use crate::rendering::Kept;
+use crate::transfer::{check, check_count, check_logits, check_max_batch, download, upload};
 use parameters::Parameters;
 
 pub(crate) struct Session {
@@ -25,6 +25,8 @@ pub(crate) struct Session {
     optimizer: Optimizer,
     seed: u64,
     step: u64,
+    /// Where the caller handed its pictures over.
+    kept: Option<Kept>,
 }
 
 impl Session {
@@ -35,9 +37,7 @@ impl Session {
         weights: &Weights,
         options: &TrainingOptions,
     ) -> Result<Self> {
-        if options.max_batch == 0 {
-            return Err(Error::Parameter("a batch holds at least one picture".into()));
-        }
+        check_max_batch(options.max_batch)?;
         weights.check_real()?;
         weights.check(graph)?;
         let network = Network::new(lower(graph)?, compute);
@@ -50,32 +50,16 @@ impl Session {
             optimizer: options.optimizer.clone(),
             seed: options.seed,
             step: 0,
+            kept: None,
         })
     }
-}
 
-impl TrainingSession for Session {
-    fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome> {
-        batch.check(self.network.outputs())?;
-        let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
-        self.step_with(batch.pictures, batch.count, learning_rate, &mut |logits, gradient| {
-            outcome = batch.cross_entropy(logits, gradient);
-            Ok(outcome.loss)
-        })?;
-        Ok(outcome)
-    }
-
-    fn step_with(
-        &mut self,
-        pictures: &[f32],
-        count: usize,
-        learning_rate: f32,
-        loss: &mut Loss<'_>,
-    ) -> Result<f32> {
-        check(count, self.max_batch, self.network.picture_len(), pictures)?;
+    /// One step on pictures `[count, values]`.
+    fn learn(&mut self, pictures: Tensor<2>, learning_rate: f32, loss: &mut Loss<'_>) -> Result<f32> {
+        let count = pictures.dims()[0];
         let mode = Mode::Training { seed: self.seed, step: self.step };
         let tensors = self.parameters.tracked();
-        let (logits, statistics) = self.network.forward(&tensors, pictures, count, mode, &self.device)?;
+        let (logits, statistics) = self.network.forward(&tensors, pictures, mode, &self.device)?;
         self.parameters.move_statistics(statistics);
         let outputs = download(logits.clone().inner())?;
         let mut gradient = vec![0.0; outputs.len()];
@@ -87,12 +71,50 @@ impl TrainingSession for Session {
         self.parameters.learn(&tensors, &mut gradients, &self.optimizer, learning_rate, self.step);
         Ok(loss)
     }
+}
+
+impl TrainingSession for Session {
+    fn outputs(&self) -> usize {
+        self.network.outputs()
+    }
+
+    fn step_with(
+        &mut self,
+        pictures: &[f32],
+        count: usize,
+        learning_rate: f32,
+        loss: &mut Loss<'_>,
+    ) -> Result<f32> {
+        check(count, self.max_batch, self.network.picture_len(), pictures)?;
+        let pictures = upload(pictures, [count, self.network.picture_len()], &self.device);
+        self.learn(pictures, learning_rate, loss)
+    }
+
+    fn keep(&mut self, pictures: &Stored<'_>) -> Result<bool> {
+        self.kept = Some(Kept::new(pictures, self.network.input_shape(), &self.device)?);
+        Ok(true)
+    }
+
+    fn step_rendered(
+        &mut self,
+        renderings: &[Rendering],
+        learning_rate: f32,
+        loss: &mut Loss<'_>,
+    ) -> Result<f32> {
+        check_count(renderings.len(), self.max_batch)?;
+        let (Some(kept), [first, ..]) = (&self.kept, renderings) else {
+            return Err(Error::Parameter("no pictures are kept to make inputs of".into()));
+        };
+        let pictures = kept.inputs(renderings, first)?;
+        self.learn(pictures, learning_rate, loss)
+    }
 
     fn logits(&mut self, pictures: &[f32], count: usize, logits: &mut [f32]) -> Result<()> {
         check(count, self.max_batch, self.network.picture_len(), pictures)?;
         check_logits(count, self.network.outputs(), logits)?;
         let tensors: Vec<Tensor<1>> = self.parameters.plain();
-        let (out, _) = self.network.forward(&tensors, pictures, count, Mode::Inference, &self.device)?;
+        let pictures = upload(pictures, [count, self.network.picture_len()], &self.device);
+        let (out, _) = self.network.forward(&tensors, pictures, Mode::Inference, &self.device)?;
         logits.copy_from_slice(&download(out)?);
         Ok(())
     }

@@ -13,11 +13,25 @@ pub(crate) fn download<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
     tensor.try_into_vec_as::<f32>().map_err(|e| Error::Engine(format!("the device failed: {e}")))
 }
 
-/// An error where a batch is empty, too large, or its pictures are not `count` times `values`.
-pub(crate) fn check(count: usize, max_batch: usize, values: usize, pictures: &[f32]) -> Result<()> {
+/// An error where a session has no room for a picture.
+pub(crate) fn check_max_batch(max_batch: usize) -> Result<()> {
+    if max_batch == 0 {
+        return Err(Error::Parameter("a batch holds at least one picture".into()));
+    }
+    Ok(())
+}
+
+/// An error where a batch is empty or too large.
+pub(crate) fn check_count(count: usize, max_batch: usize) -> Result<()> {
     if count == 0 || count > max_batch {
         return Err(Error::Parameter(format!("a batch holds 1 to {max_batch} pictures, not {count}")));
     }
+    Ok(())
+}
+
+/// An error where a batch is empty, too large, or its pictures are not `count` times `values`.
+pub(crate) fn check(count: usize, max_batch: usize, values: usize, pictures: &[f32]) -> Result<()> {
+    check_count(count, max_batch)?;
     if pictures.len() != count * values {
         let got = pictures.len();
         return Err(Error::Parameter(format!("{count} pictures have {} values, not {got}", count * values)));

@@ -21,7 +21,8 @@ pub enum Stem {
 }
 
 /// Names accepted by [`build`].
-pub const NAMES: &[&str] = &["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "mobilenet_v2"];
+pub const NAMES: &[&str] =
+    &["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "mobilenet_v2"];
 
 /// Builds a backbone of a family.
 ///

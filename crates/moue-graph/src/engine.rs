@@ -3,6 +3,7 @@
 
 mod dropout;
 mod loss;
+pub mod rendering;
 mod update;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ pub use dropout::DropoutStream;
 pub use update::AdamStep;
 
 use crate::{Error, Graph, Result, Weights};
+use rendering::{Rendering, Stored};
 
 /// Runs graphs.
 pub trait Engine: Send + Sync {
@@ -123,7 +125,7 @@ pub struct TrainingOptions {
 pub struct Batch<'a> {
     /// Number of examples.
     pub count: usize,
-    /// `count` NHWC pictures, preprocessed.
+    /// `count` NHWC pictures, preprocessed; empty where the engine makes them itself.
     pub pictures: &'a [f32],
     /// `count` rows of class probabilities, each summing to 1 (one-hot for plain labels).
     pub targets: &'a [f32],
@@ -156,8 +158,22 @@ pub type Loss<'a> = dyn FnMut(&[f32], &mut [f32]) -> Result<f32> + 'a;
 
 /// A network that learns.
 pub trait TrainingSession: Send {
-    /// Forward, backward and one update with this learning rate.
-    fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome>;
+    /// Outputs of one picture.
+    fn outputs(&self) -> usize;
+
+    /// Forward, backward and one update with this learning rate; the loss is the cross-entropy.
+    ///
+    /// # Errors
+    /// Where lengths are wrong.
+    fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome> {
+        batch.check(self.outputs())?;
+        let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
+        self.step_with(batch.pictures, batch.count, learning_rate, &mut |logits, gradients| {
+            outcome = batch.cross_entropy(logits, gradients);
+            Ok(outcome.loss)
+        })?;
+        Ok(outcome)
+    }
 
     /// Forward, backward and one update with a loss of the caller's own; gives that loss.
     ///
@@ -166,16 +182,37 @@ pub trait TrainingSession: Send {
     /// holds leftovers. Where it fails, the weights stay as they are (moving statistics have moved).
     ///
     /// # Errors
-    /// Those of `loss`; where lengths are wrong; where the engine trains classifiers only.
+    /// Those of `loss`; where lengths are wrong.
     fn step_with(
         &mut self,
         pictures: &[f32],
         count: usize,
         learning_rate: f32,
         loss: &mut Loss<'_>,
+    ) -> Result<f32>;
+
+    /// Keeps pictures for [`step_rendered`](Self::step_rendered) and says whether it did: an engine that shares the
+    /// caller's memory gains nothing by it and does not.
+    ///
+    /// # Errors
+    /// Where the pictures or the graph's input are not square; where there is no room for them.
+    fn keep(&mut self, pictures: &Stored<'_>) -> Result<bool> {
+        let _ = pictures;
+        Ok(false)
+    }
+
+    /// [`step_with`](Self::step_with) on pictures that the engine makes of those it keeps.
+    ///
+    /// # Errors
+    /// As there; where none are kept, or a picture is asked for that is not.
+    fn step_rendered(
+        &mut self,
+        renderings: &[Rendering],
+        learning_rate: f32,
+        loss: &mut Loss<'_>,
     ) -> Result<f32> {
-        let _ = (pictures, count, learning_rate, loss);
-        Err(Error::Parameter("this engine trains classifiers only".into()))
+        let _ = (renderings, learning_rate, loss);
+        Err(Error::Parameter("this engine keeps no pictures".into()))
     }
 
     /// Logits with the weights as they are now, in inference mode (moving statistics, no dropout).

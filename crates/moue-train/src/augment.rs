@@ -10,6 +10,7 @@ mod transform;
 mod warp;
 
 use moue_graph::Preprocessing;
+use moue_graph::engine::rendering::NOISE_PERIOD;
 use serde::{Deserialize, Serialize};
 
 use crate::random::Stream;
@@ -90,7 +91,7 @@ impl Augmentation {
             resolution: 1.0 - (1.0 - self.resolution) * random.unit().powi(2),
             gamma: (1.0 + self.gamma).powf(random.signed()),
             noise: self.noise * random.unit(),
-            seed: if self.noise > 0.0 { random.bits() } else { 0 },
+            noise_start: if self.noise > 0.0 { (random.bits() % NOISE_PERIOD as u64) as u32 } else { 0 },
         };
         Transform { flip, shift, rotation, scale, brightness, contrast, camera, erased }
     }
@@ -171,7 +172,8 @@ pub struct Scratch {
     grey: Vec<f32>,
 }
 
-/// Writes one picture in NHWC: resolution and geometry, then light, then erasing, then the preprocessing.
+/// Writes one picture in NHWC: resolution and geometry, then light, then erasing, then the preprocessing. An engine that
+/// keeps the pictures does the same with the [`Transform::rendering`].
 ///
 /// With [`Transform::NONE`] the geometry is a bilinear resize with half-pixel centres and
 /// replicated edges. Where the target is smaller than the source, the source is first reduced with
@@ -191,11 +193,13 @@ pub fn render(
     }
     let Scratch { source: wide, grey } = scratch;
     grey.resize(target.side * target.side, 0.0);
-    warp::warp(source, transform, target.side, wide, grey);
-    transform.light(source.mean(), grey);
-    transform.camera.expose(grey);
-    if let Some(erased) = &transform.erased {
-        erased.paint(target.side, grey);
+    let rendering = transform.rendering(0, source, target.side);
+    warp::warp(source, &rendering, target.side, wide, grey);
+    transform::light(rendering.contrast, rendering.lightness, grey);
+    camera::bend(rendering.gamma, grey);
+    camera::add_noise(rendering.noise, rendering.noise_start, grey);
+    if let Some(erased) = &rendering.erased {
+        erasing::paint(erased, target.side, grey);
     }
     let (scale, offset) = (target.scale, target.offset);
     if target.channels == 3 {

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 
 use moue_data::{Dataset, splits};
 use moue_graph::engine::Batch;
+use moue_graph::engine::rendering::Rendering;
 
 use crate::Result;
 use crate::augment::{Augmentation, Scratch, Source, Target, render};
@@ -18,7 +19,10 @@ const AHEAD: usize = 2;
 #[derive(Debug, Default)]
 pub(crate) struct Prepared {
     count: usize,
+    /// Empty where the engine makes them.
     pictures: Vec<f32>,
+    /// What the engine makes them of; empty where they are made here.
+    renderings: Vec<Rendering>,
     targets: Vec<f32>,
     weights: Vec<f32>,
     /// How much of its neighbour each picture takes.
@@ -29,10 +33,14 @@ impl Prepared {
     pub(crate) fn batch(&self) -> Batch<'_> {
         Batch { count: self.count, pictures: &self.pictures, targets: &self.targets, weights: &self.weights }
     }
+
+    pub(crate) fn renderings(&self) -> &[Rendering] {
+        &self.renderings
+    }
 }
 
 /// Where the batches of every epoch come from.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Loader<'a> {
     pub(crate) dataset: &'a Dataset,
     pub(crate) targets: &'a Targets,
@@ -41,6 +49,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) target: Target,
     pub(crate) seed: u64,
     pub(crate) batch: usize,
+    /// Whether the engine keeps the dataset's pictures and makes its inputs itself.
+    pub(crate) kept: bool,
 }
 
 impl Loader<'_> {
@@ -92,15 +102,21 @@ impl Loader<'_> {
     fn fill(&self, places: &[u32], epoch: usize, scratch: &mut Scratch, out: &mut Prepared) -> Result<()> {
         let side = self.dataset.side() as usize;
         out.count = places.len();
-        out.pictures.resize(places.len() * self.target.len(), 0.0);
+        let made_here = if self.kept { 0 } else { places.len() };
+        out.pictures.resize(made_here * self.target.len(), 0.0);
+        out.renderings.clear();
         out.targets.clear();
         out.weights.clear();
-        for (&place, picture) in places.iter().zip(out.pictures.chunks_exact_mut(self.target.len())) {
+        let mut pictures = out.pictures.chunks_exact_mut(self.target.len());
+        for &place in places {
             let place = place as usize;
             let index = self.targets.index(place);
             let source = Source::new(self.dataset.pixels(index), side)?;
             let transform = self.augmentation.draw(self.seed, epoch as u64, index as u64);
-            render(source, &transform, &self.target, scratch, picture)?;
+            match pictures.next() {
+                Some(picture) => render(source, &transform, &self.target, scratch, picture)?,
+                None => out.renderings.push(transform.rendering(index as u32, source, self.target.side)),
+            }
             out.targets.extend_from_slice(self.targets.row(place));
             out.weights.extend(self.targets.weight(place));
         }
@@ -109,6 +125,9 @@ impl Loader<'_> {
             out.shares.clear();
             out.shares.extend(indices.map(|index| mixing.draw(self.seed, epoch as u64, index as u64)));
             mixing::blend(&mut out.pictures, self.target.len(), &out.shares);
+            for (rendering, share) in out.renderings.iter_mut().zip(&out.shares) {
+                rendering.share = *share;
+            }
             mixing::blend(&mut out.targets, self.targets.tasks().outputs(), &out.shares);
             mixing::blend(&mut out.weights, 1, &out.shares);
         }

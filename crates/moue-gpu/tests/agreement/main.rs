@@ -11,7 +11,9 @@
 mod backbones;
 mod checkpoints;
 mod contract;
+mod fit;
 mod material;
 mod operations;
 mod precision;
 mod recipes;
+mod rendering;

@@ -17,12 +17,17 @@ impl DropoutStream {
     }
 }
 
-/// The `index`-th value of a random stream, uniform in [0, 1): SplitMix64's finaliser.
+/// The `index`-th value of a random stream, uniform in [0, 1).
 fn unit(stream: u64, index: u64) -> f32 {
+    (mixed(stream, index) >> 40) as f32 / (1u32 << 24) as f32
+}
+
+/// The `index`-th 64 bits of a random stream: SplitMix64's finaliser.
+pub(super) fn mixed(stream: u64, index: u64) -> u64 {
     let mut z = stream.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 40) as f32 / (1u32 << 24) as f32
+    z ^ (z >> 31)
 }
 
 #[cfg(test)]

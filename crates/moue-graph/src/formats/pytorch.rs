@@ -124,9 +124,10 @@ fn fitting(found: &BTreeMap<String, (Place, StridedTensor)>, size: Lite) -> Resu
     let graph = EfficientNetLite { size, ..EfficientNetLite::default() }.build()?;
     let fits = |spec: &ParameterSpec| {
         found.get(&spec.name).is_some_and(|(place, tensor)| {
-            place.turn.apply(tensor).is_ok_and(|turned| {
-                turned.shape().iter().copied().eq(spec.shape.iter().map(|&n| n as u64))
-            })
+            place
+                .turn
+                .apply(tensor)
+                .is_ok_and(|turned| turned.shape().iter().copied().eq(spec.shape.iter().map(|&n| n as u64)))
         })
     };
     Ok(graph.parameters().iter().filter(|spec| fits(spec)).count())

@@ -1,5 +1,6 @@
 //! Random erasing (Zhong, Zheng, Kang, Li and Yang: "Random Erasing Data Augmentation", AAAI 2020).
 
+use moue_graph::engine::rendering;
 use serde::{Deserialize, Serialize};
 
 use crate::random::Stream;
@@ -64,12 +65,20 @@ impl Erasing {
 }
 
 impl Erased {
-    pub(super) fn paint(&self, side: usize, pixels: &mut [f32]) {
-        let place = |share: f32| ((share * side as f32).round() as usize).min(side);
-        let columns = place(self.x)..place(self.x + self.width);
-        let rows = place(self.y)..place(self.y + self.height);
-        for row in pixels.chunks_exact_mut(side).skip(rows.start).take(rows.len()) {
-            row[columns.clone()].fill(self.grey);
+    /// The pixels of an input of `side` x `side`.
+    pub(super) fn on(&self, side: usize) -> rendering::Erased {
+        let place = |share: f32| ((share * side as f32).round() as u32).min(side as u32);
+        rendering::Erased {
+            columns: place(self.x)..place(self.x + self.width),
+            rows: place(self.y)..place(self.y + self.height),
+            grey: self.grey,
         }
+    }
+}
+
+pub(super) fn paint(erased: &rendering::Erased, side: usize, pixels: &mut [f32]) {
+    let (rows, columns) = (&erased.rows, erased.columns.start as usize..erased.columns.end as usize);
+    for row in pixels.chunks_exact_mut(side).skip(rows.start as usize).take(rows.len()) {
+        row[columns.clone()].fill(erased.grey);
     }
 }

@@ -1,7 +1,10 @@
 //! The change of one picture, drawn.
 
+use moue_graph::engine::rendering::Rendering;
+
 use super::camera::Camera;
 use super::erasing::Erased;
+use super::warp::{self, Source};
 
 /// What happens to one picture. The middle of the picture is the fixed point of rotation and size.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,14 +40,35 @@ impl Transform {
         erased: None,
     };
 
-    /// Changes brightness and contrast of pixels in 0..=255 around `mean`; results stay in 0..=255.
-    pub(super) fn light(&self, mean: f32, pixels: &mut [f32]) {
-        if self.brightness == 0.0 && self.contrast == 1.0 {
-            return;
+    /// What becomes of the picture number `picture`, `source`, on its way to an input of `side` x `side`.
+    pub fn rendering(&self, picture: u32, source: Source<'_>, side: usize) -> Rendering {
+        let resolved = ((source.side() as f32 * self.camera.resolution).round() as usize).max(1);
+        let reduced = resolved.min(side).min(source.side());
+        Rendering {
+            picture,
+            reduced: reduced as u32,
+            matrix: warp::matrix(self, reduced, side),
+            flip: self.flip,
+            contrast: self.contrast,
+            lightness: if self.brightness == 0.0 && self.contrast == 1.0 {
+                0.0
+            } else {
+                source.mean() * (1.0 - self.contrast) + self.brightness * 255.0
+            },
+            gamma: self.camera.gamma,
+            noise: self.camera.noise * 255.0,
+            noise_start: self.camera.noise_start,
+            erased: self.erased.as_ref().map(|e| e.on(side)),
+            share: 0.0,
         }
-        let offset = mean * (1.0 - self.contrast) + self.brightness * 255.0;
+    }
+}
+
+/// Changes brightness and contrast of pixels in 0..=255; results stay in 0..=255.
+pub(super) fn light(contrast: f32, lightness: f32, pixels: &mut [f32]) {
+    if contrast != 1.0 || lightness != 0.0 {
         for pixel in pixels {
-            *pixel = (*pixel * self.contrast + offset).clamp(0.0, 255.0);
+            *pixel = (*pixel * contrast + lightness).clamp(0.0, 255.0);
         }
     }
 }

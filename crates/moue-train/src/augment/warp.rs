@@ -1,5 +1,7 @@
 //! The affine warp that is resize, shift, rotation and size in one bilinear reading.
 
+use moue_graph::engine::rendering::{Rendering, reduction};
+
 use super::Transform;
 use crate::{Error, Result};
 
@@ -19,6 +21,11 @@ impl<'a> Source<'a> {
         Ok(Self { pixels, side })
     }
 
+    /// Width and height in pixels.
+    pub(super) fn side(&self) -> usize {
+        self.side
+    }
+
     /// Mean pixel value, 0..=255.
     pub fn mean(&self) -> f32 {
         let sum: u64 = self.pixels.iter().map(|&p| u64::from(p)).sum();
@@ -26,37 +33,24 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Writes `side` x `side` pixels, whole numbers in 0..=255. `wide` is a buffer.
-///
-/// Maps each target pixel's centre back to the source: with `u` the target and `v` the source
-/// position, both measured from the middle in sides, `v = R(-rotation) (u - shift) / scale`.
+/// Writes `side` x `side` pixels, whole numbers in 0..=255: the reduction, the bilinear reading and the mirror of a
+/// rendering. `wide` is a buffer.
 pub(super) fn warp(
     source: Source<'_>,
-    transform: &Transform,
+    rendering: &Rendering,
     side: usize,
     wide: &mut Vec<f32>,
     out: &mut [f32],
 ) {
     wide.clear();
-    let resolved =
-        ((source.side as f32 * transform.camera.resolution).round() as usize).clamp(1, source.side);
-    let from = if resolved.min(side) < source.side {
-        let from = resolved.min(side);
+    let from = (rendering.reduced as usize).clamp(1, source.side);
+    if from < source.side {
         let reduced = reduce(source, from);
         widen(reduced.chunks_exact(from).map(|row| row.iter().copied()), wide);
-        from
     } else {
         widen(source.pixels.chunks_exact(source.side).map(|row| row.iter().map(|&p| f32::from(p))), wide);
-        source.side
-    };
-    let (a, b, c, d, e, f) =
-        if transform.rotation == 0.0 && transform.scale == 1.0 && transform.shift == [0.0; 2] {
-            // The general form would round the middle's position; the plain resize must not.
-            let step = from as f32 / side as f32;
-            (step, 0.0, -0.5, 0.0, step, -0.5)
-        } else {
-            matrix(transform, from, side)
-        };
+    }
+    let [a, b, c, d, e, f] = rendering.matrix;
     let last = (from - 1) as f32;
     let stride = from + 1;
     for (y, row) in out.chunks_exact_mut(side).enumerate() {
@@ -76,7 +70,7 @@ pub(super) fn warp(
             // Rounded to whole grey levels, as a crop at inference is.
             *pixel = (mix(high, low, fy) + 0.5) as i32 as f32;
         }
-        if transform.flip {
+        if rendering.flip {
             row.reverse();
         }
     }
@@ -98,8 +92,16 @@ fn mix(a: f32, b: f32, share: f32) -> f32 {
     a + (b - a) * share
 }
 
-/// `(a, b, c, d, e, f)` of `sx = a u + b v + c`, `sy = d u + e v + f` in pixels.
-fn matrix(transform: &Transform, from: usize, side: usize) -> (f32, f32, f32, f32, f32, f32) {
+/// The matrix of a [`Rendering`] that reads a picture of `from` x `from` pixels.
+///
+/// It maps each target pixel's centre back to the source: with `u` the target and `v` the source position, both
+/// measured from the middle in sides, `v = R(-rotation) (u - shift) / scale`.
+pub(super) fn matrix(transform: &Transform, from: usize, side: usize) -> [f32; 6] {
+    if transform.rotation == 0.0 && transform.scale == 1.0 && transform.shift == [0.0; 2] {
+        // The general form would round the middle's position; the plain resize must not.
+        let step = from as f32 / side as f32;
+        return [step, 0.0, -0.5, 0.0, step, -0.5];
+    }
     // The mirror comes last, so a drawn shift or rotation would change its sense with it; ranges
     // are symmetric, and what is drawn holds for the picture before the mirror.
     let (sin, cos) = f64::from(transform.rotation).to_radians().sin_cos();
@@ -112,29 +114,13 @@ fn matrix(transform: &Transform, from: usize, side: usize) -> (f32, f32, f32, f3
     let (d, e) = (-sin * step, cos * step);
     let c = from * (0.5 - size * (cos * dx + sin * dy)) - 0.5;
     let f = from * (0.5 - size * (-sin * dx + cos * dy)) - 0.5;
-    (a as f32, b as f32, c as f32, d as f32, e as f32, f as f32)
+    [a, b, c, d, e, f].map(|v| v as f32)
 }
 
-/// Writes the source reduced to `side` pixels a side: a triangle filter of twice the reduction's
-/// width along each axis, the pixels of the edge repeated outside, as in `moue-media`.
+/// The source reduced to `side` pixels a side.
 fn reduce(source: Source<'_>, side: usize) -> Vec<f32> {
     let from = source.side;
-    let step = from as f64 / side as f64;
-    let last = from as i64 - 1;
-    let taps: Vec<(usize, Vec<f32>)> = (0..side)
-        .map(|i| {
-            let centre = (i as f64 + 0.5) * step;
-            let (first, end) = ((centre - step - 0.5).floor() as i64, (centre + step - 0.5).ceil() as i64);
-            let start = first.clamp(0, last);
-            let mut raw = vec![0.0; (end.clamp(0, last) - start + 1) as usize];
-            for k in first..=end {
-                let weight = 1.0 - ((k as f64 + 0.5 - centre) / step).abs();
-                raw[(k.clamp(0, last) - start) as usize] += weight.max(0.0);
-            }
-            let sum: f64 = raw.iter().sum();
-            (start as usize, raw.into_iter().map(|w| (w / sum) as f32).collect())
-        })
-        .collect();
+    let taps = reduction(from, side);
     let mut lines = vec![0.0; from * side];
     for (row, line) in source.pixels.chunks_exact(from).zip(lines.chunks_exact_mut(side)) {
         for ((first, weights), value) in taps.iter().zip(line) {

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use moue_data::Dataset;
-use moue_graph::engine::{Engine, StepOutcome, TrainingOptions, TrainingSession};
+use moue_graph::engine::rendering::Stored;
+use moue_graph::engine::{Engine, Loss, StepOutcome, TrainingOptions, TrainingSession};
 use moue_graph::{Graph, Model, Precision, Weights};
 use serde_json::json;
 
@@ -43,6 +44,8 @@ pub(super) struct Plan<'a> {
 /// What changes.
 struct State {
     session: Box<dyn TrainingSession>,
+    /// Whether the session keeps the pictures.
+    kept: bool,
     progress: Progress,
     average: Option<Weights>,
     last_checkpoint: Instant,
@@ -109,11 +112,12 @@ impl<'a> Run<'a> {
         if options.resume && last.exists() {
             let saved = Progress::load(&last)?;
             saved.progress.check_same(&fresh, &last)?;
-            let mut session = plan.session(&saved.state.weights, saved.progress.stage)?;
+            let (mut session, kept) = plan.session(&saved.state.weights, saved.progress.stage)?;
             session.restore(&saved.state)?;
             let resumed = Some((saved.progress.epoch, saved.progress.step));
             let state = State {
                 session,
+                kept,
                 progress: saved.progress,
                 average: saved.average,
                 last_checkpoint: Instant::now(),
@@ -122,8 +126,8 @@ impl<'a> Run<'a> {
         }
         prepare_folder(options, &last)?;
         write_text(&options.recipe(), &recipe.to_toml()?)?;
-        let session = plan.session(&weights, 1)?;
-        let state = State { session, progress: fresh, average: None, last_checkpoint: Instant::now() };
+        let (session, kept) = plan.session(&weights, 1)?;
+        let state = State { session, kept, progress: fresh, average: None, last_checkpoint: Instant::now() };
         Ok(Self { plan, state, resumed: None })
     }
 
@@ -170,8 +174,8 @@ impl<'a> Run<'a> {
 }
 
 impl Plan<'_> {
-    /// A session whose frozen layers are those of an epoch.
-    fn session(&self, weights: &Weights, stage: usize) -> Result<Box<dyn TrainingSession>> {
+    /// A session whose frozen layers are those of an epoch, and whether it keeps the pictures.
+    fn session(&self, weights: &Weights, stage: usize) -> Result<(Box<dyn TrainingSession>, bool)> {
         let mut graph = self.learner.clone();
         self.recipe.freeze.apply(&mut graph, stage)?;
         let options = TrainingOptions {
@@ -181,10 +185,17 @@ impl Plan<'_> {
             // A session counts its steps from 0: a later one must not drop the same features again.
             seed: self.recipe.seed.wrapping_add(stage as u64 - 1),
         };
-        Ok(self.engine.training(&graph, weights, &options)?)
+        let mut session = self.engine.training(&graph, weights, &options)?;
+        let kept = session.keep(&Stored {
+            pixels: self.dataset.all_pixels(),
+            side: self.dataset.side() as usize,
+            scale: self.target.scale,
+            offset: self.target.offset,
+        })?;
+        Ok((session, kept))
     }
 
-    fn loader(&self) -> Loader<'_> {
+    fn loader(&self, kept: bool) -> Loader<'_> {
         Loader {
             dataset: self.dataset,
             targets: &self.targets,
@@ -193,6 +204,7 @@ impl Plan<'_> {
             target: self.target,
             seed: self.recipe.seed,
             batch: self.recipe.batch,
+            kept,
         }
     }
 
@@ -206,7 +218,7 @@ impl Plan<'_> {
             validation_source: self.selection.validation_source.clone(),
             validation_deduplicated: self.selection.validation.len() - leaked,
             dropped: self.selection.dropped,
-            steps_per_epoch: self.loader().steps(),
+            steps_per_epoch: self.loader(false).steps(),
             epochs: self.recipe.epochs,
             parameters: graph.parameter_count(),
             resumed,
@@ -219,12 +231,12 @@ impl State {
     fn epoch(&mut self, plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<ControlFlow<()>> {
         let epoch = self.progress.epoch;
         if plan.recipe.freeze.changes_at(epoch) && self.progress.stage != epoch {
-            self.session = plan.session(&self.session.weights(), epoch)?;
+            (self.session, self.kept) = plan.session(&self.session.weights(), epoch)?;
             self.progress.stage = epoch;
         }
         let before = self.progress.epoch_seconds;
         let start = Instant::now();
-        let loader = plan.loader();
+        let loader = plan.loader(self.kept);
         let first = self.progress.step;
         let steps = loader.steps();
         let flow = loader.each(epoch, first, &mut |_, prepared| {
@@ -286,21 +298,21 @@ impl State {
         let batch = prepared.batch();
         let learning_rate = plan.recipe.schedule.rate_at(progress.global_step, steps, plan.recipe.epochs);
         let tasks = plan.targets.tasks();
-        let outcome = if tasks.is_single() {
-            self.session.step(&batch, learning_rate)?
-        } else {
-            let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
-            self.session.step_with(
-                batch.pictures,
-                batch.count,
-                learning_rate,
-                &mut |logits, gradients| {
-                    outcome = tasks.loss(logits, batch.targets, batch.weights, gradients);
-                    Ok(outcome.loss)
-                },
-            )?;
-            outcome
+        batch.check(tasks.outputs())?;
+        let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
+        let loss: &mut Loss<'_> = &mut |logits, gradients| {
+            outcome = if tasks.is_single() {
+                batch.cross_entropy(logits, gradients)
+            } else {
+                tasks.loss(logits, batch.targets, batch.weights, gradients)
+            };
+            Ok(outcome.loss)
         };
+        if self.kept {
+            self.session.step_rendered(prepared.renderings(), learning_rate, loss)?;
+        } else {
+            self.session.step_with(batch.pictures, batch.count, learning_rate, loss)?;
+        }
         if !outcome.loss.is_finite() {
             let (epoch, step) = (progress.epoch, progress.step + 1);
             return Err(Error::Diverged { epoch, step, what: format!("the loss became {}", outcome.loss) });

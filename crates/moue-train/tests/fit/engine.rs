@@ -3,8 +3,8 @@
 //! would show.
 
 use moue_graph::engine::{
-    Batch, Engine, InferenceOptions, InferenceSession, Loss, Optimizer, StepOutcome, TrainingOptions,
-    TrainingSession, TrainingState,
+    Engine, InferenceOptions, InferenceSession, Loss, Optimizer, TrainingOptions, TrainingSession,
+    TrainingState,
 };
 use moue_graph::{Activation, Error, Graph, Op, Padding, Result, Tensor, Weights};
 
@@ -137,33 +137,9 @@ fn answer(weights: &Weights, pictures: &[f32], count: usize, logits: &mut [f32])
     Ok(())
 }
 
-/// Weighted mean cross-entropy with its gradient, and how many answers are right.
-fn cross_entropy(batch: &Batch<'_>, logits: &[f32], gradients: &mut [f32]) -> StepOutcome {
-    let (mut loss, mut correct) = (0.0, 0);
-    let rows = logits.chunks_exact(CLASSES).zip(batch.targets.chunks_exact(CLASSES));
-    for (example, ((out, target), slopes)) in rows.zip(gradients.chunks_exact_mut(CLASSES)).enumerate() {
-        let weight = f64::from(batch.weights.get(example).copied().unwrap_or(1.0)) / batch.count as f64;
-        let top = out.iter().copied().fold(f32::MIN, f32::max);
-        let sum: f64 = out.iter().map(|o| f64::from(o - top).exp()).sum();
-        let best = |row: &[f32]| (0..CLASSES).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
-        correct += usize::from(best(out) == best(target));
-        for class in 0..CLASSES {
-            let p = f64::from(out[class] - top).exp() / sum;
-            loss -= weight * f64::from(target[class]) * p.max(1e-30).ln();
-            slopes[class] = (weight * (p - f64::from(target[class]))) as f32;
-        }
-    }
-    StepOutcome { loss: loss as f32, correct }
-}
-
 impl TrainingSession for Learner {
-    fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome> {
-        let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
-        let loss = self.step_with(batch.pictures, batch.count, learning_rate, &mut |logits, gradients| {
-            outcome = cross_entropy(batch, logits, gradients);
-            Ok(outcome.loss)
-        })?;
-        Ok(StepOutcome { loss, ..outcome })
+    fn outputs(&self) -> usize {
+        values(&self.state.weights, "dense/bias").len()
     }
 
     fn step_with(

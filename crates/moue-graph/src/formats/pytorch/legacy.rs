@@ -36,7 +36,8 @@ pub(super) fn read(file: File, head: Vec<u8>, path: &Path) -> Result<(Lite, Weig
         return Err(Error::format(path, "was written by a big-endian machine, which is not supported"));
     }
     let content = pickle::run(&bytes, system.end).map_err(refuse)?;
-    let (size, tensors) = known_tensors(&content.heap, content.root).map_err(|reason| Error::format(path, reason))?;
+    let (size, tensors) =
+        known_tensors(&content.heap, content.root).map_err(|reason| Error::format(path, reason))?;
     let keys = pickle::run(&bytes, content.end).map_err(refuse)?;
     let storages = storages(&bytes, &keys, &content).map_err(refuse)?;
     Ok((size, weights(tensors, &storages, path)?))
