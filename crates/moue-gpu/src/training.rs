@@ -1,11 +1,13 @@
 //! Training sessions: forward and backward by burn, the loss on the processor, updates on the device.
 //!
 //! A step waits for the device once, for the logits; backward and update are only queued. The next step's forward
-//! pass is queued behind them while they run.
+//! pass is queued behind them while they run. On several devices a step waits for sums among them too, unless the
+//! devices make these themselves.
 
 mod parameters;
+mod reduction;
+mod replicas;
 
-use burn_tensor::{Device, Tensor};
 use moue_graph::engine::{
     Batch, Loss, Optimizer, StepOutcome, TrainingOptions, TrainingSession, TrainingState,
 };
@@ -13,14 +15,15 @@ use moue_graph::lowering::lower;
 use moue_graph::{Error, Graph, Result, Weights};
 
 use crate::Compute;
-use crate::network::{Mode, Network};
-use crate::transfer::{check, check_logits, download, upload};
-use parameters::Parameters;
+use crate::network::Network;
+use crate::transfer::{check, check_logits};
+pub(crate) use reduction::Reduction;
+pub(crate) use replicas::Devices;
+use replicas::Replicas;
 
 pub(crate) struct Session {
     network: Network,
-    parameters: Parameters,
-    device: Device,
+    replicas: Replicas,
     max_batch: usize,
     optimizer: Optimizer,
     seed: u64,
@@ -29,7 +32,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub fn new(
-        device: &Device,
+        devices: &Devices<'_>,
         compute: Compute,
         graph: &Graph,
         weights: &Weights,
@@ -41,11 +44,10 @@ impl Session {
         weights.check_real()?;
         weights.check(graph)?;
         let network = Network::new(lower(graph)?, compute);
-        let parameters = Parameters::new(graph, &network, weights, &options.optimizer, device)?;
+        let replicas = Replicas::new(graph, &network, weights, &options.optimizer, devices)?;
         Ok(Self {
             network,
-            parameters,
-            device: device.clone(),
+            replicas,
             max_batch: options.max_batch,
             optimizer: options.optimizer.clone(),
             seed: options.seed,
@@ -73,40 +75,33 @@ impl TrainingSession for Session {
         loss: &mut Loss<'_>,
     ) -> Result<f32> {
         check(count, self.max_batch, self.network.picture_len(), pictures)?;
-        let mode = Mode::Training { seed: self.seed, step: self.step };
-        let tensors = self.parameters.tracked();
-        let (logits, statistics) = self.network.forward(&tensors, pictures, count, mode, &self.device)?;
-        self.parameters.move_statistics(statistics);
-        let outputs = download(logits.clone().inner())?;
+        let passes = self.replicas.forward(&self.network, pictures, count, self.seed, self.step)?;
+        let outputs = passes.logits()?;
         let mut gradient = vec![0.0; outputs.len()];
         let loss = loss(&outputs, &mut gradient)?;
-        // The gradient of this sum by the logits is the caller's.
-        let gradient = upload(&gradient, [count, self.network.outputs()], &self.device);
-        let mut gradients = (logits * gradient).sum().backward();
-        self.step += 1;
-        self.parameters.learn(&tensors, &mut gradients, &self.optimizer, learning_rate, self.step);
+        let step = self.step + 1;
+        self.replicas.learn(passes, &gradient, &self.optimizer, learning_rate, step)?;
+        self.step = step;
         Ok(loss)
     }
 
     fn logits(&mut self, pictures: &[f32], count: usize, logits: &mut [f32]) -> Result<()> {
         check(count, self.max_batch, self.network.picture_len(), pictures)?;
         check_logits(count, self.network.outputs(), logits)?;
-        let tensors: Vec<Tensor<1>> = self.parameters.plain();
-        let (out, _) = self.network.forward(&tensors, pictures, count, Mode::Inference, &self.device)?;
-        logits.copy_from_slice(&download(out)?);
+        logits.copy_from_slice(&self.replicas.answer(&self.network, pictures, count)?);
         Ok(())
     }
 
     fn weights(&self) -> Weights {
-        self.parameters.weights()
+        self.replicas.weights()
     }
 
     fn state(&self) -> TrainingState {
-        TrainingState { weights: self.parameters.weights(), slots: self.parameters.slots(), step: self.step }
+        TrainingState { weights: self.replicas.weights(), slots: self.replicas.slots(), step: self.step }
     }
 
     fn restore(&mut self, state: &TrainingState) -> Result<()> {
-        self.parameters.restore(state)?;
+        self.replicas.restore(state)?;
         self.step = state.step;
         Ok(())
     }
