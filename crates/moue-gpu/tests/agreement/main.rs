@@ -15,3 +15,4 @@ mod material;
 mod operations;
 mod precision;
 mod recipes;
+mod replicas;
