@@ -2,7 +2,7 @@
 
 use moue_cpu::CpuEngine;
 use moue_gpu::{Compute, GpuEngine};
-use moue_graph::engine::{Engine, InferenceOptions, Optimizer};
+use moue_graph::engine::{Engine, Optimizer};
 use moue_graph::{Error, Graph, Op, Tensor, Weights};
 
 use crate::checkpoints::{graph, trained, zeros};
@@ -187,19 +187,4 @@ fn engines_that_do_not_belong_together_are_refused() {
     let bf16 = GpuEngine::flex().with_compute(Compute::Bf16).unwrap();
     assert!(GpuEngine::several(vec![GpuEngine::flex(), bf16.clone()]).is_err());
     GpuEngine::several(vec![bf16.clone(), bf16]).unwrap();
-}
-
-#[test]
-fn one_of_several_answers() {
-    let graph = frozen();
-    let weights = random_weights(&graph, 4);
-    let batch = Material::new(&graph, 3, 1);
-    let [one, three] = [GpuEngine::flex(), several(3)].map(|engine| {
-        let options = InferenceOptions { max_batch: 3, threads: 1 };
-        let mut logits = vec![0.0; 3 * 7];
-        let mut session = engine.inference(&graph, &weights, &options).unwrap();
-        session.logits(&batch.pictures, 3, &mut logits).unwrap();
-        logits
-    });
-    assert_eq!(one, three);
 }
