@@ -17,7 +17,9 @@ mod transfer;
 
 use burn_tensor::Device;
 use moue_graph::engine::{Engine, InferenceOptions, InferenceSession, TrainingOptions, TrainingSession};
-use moue_graph::{Graph, Result, Weights};
+use moue_graph::{Error, Graph, Result, Weights};
+
+use training::{Devices, Reduction};
 
 /// Arithmetic of convolutions and of the values between layers. Parameters, statistics, sums of the optimizer and
 /// the loss are f32 whatever it is.
@@ -30,11 +32,13 @@ pub enum Compute {
     Bf16,
 }
 
-/// An engine on one device.
+/// An engine on one device, or on several that train a model together.
 #[derive(Clone, Debug)]
 pub struct GpuEngine {
     name: &'static str,
+    /// The only one, or the first of several: it answers.
     device: Device,
+    others: Vec<Device>,
     compute: Compute,
 }
 
@@ -46,7 +50,12 @@ impl GpuEngine {
     /// the run-time compiler, or a card of that number.
     #[cfg(feature = "cuda")]
     pub fn cuda(index: usize) -> Result<Self> {
-        Ok(Self { name: "cuda", device: device::cuda::open(index)?, compute: Compute::F32 })
+        Ok(Self {
+            name: "cuda",
+            device: device::cuda::open(index)?,
+            others: Vec::new(),
+            compute: Compute::F32,
+        })
     }
 
     /// The best device that Vulkan, Metal or DirectX 12 offers.
@@ -55,21 +64,50 @@ impl GpuEngine {
     /// [`Error::Engine`](moue_graph::Error::Engine), in one line, where none of them offers any.
     #[cfg(feature = "wgpu")]
     pub fn wgpu() -> Result<Self> {
-        Ok(Self { name: "wgpu", device: device::wgpu::open()?, compute: Compute::F32 })
+        Ok(Self { name: "wgpu", device: device::wgpu::open()?, others: Vec::new(), compute: Compute::F32 })
     }
 
     /// burn's CPU backend: slow, but written by others than `moue-cpu`, and therefore its judge.
     #[cfg(feature = "flex")]
     pub fn flex() -> Self {
-        Self { name: "flex", device: Device::flex(), compute: Compute::F32 }
+        Self { name: "flex", device: Device::flex(), others: Vec::new(), compute: Compute::F32 }
     }
 
-    /// The same device with other arithmetic.
+    /// These engines' devices as one engine: each takes a part of every batch that it trains on, and the first one
+    /// answers. How many there are changes a training by rounding only, except that a normalisation which takes a
+    /// batch's statistics takes those of its device's part.
     ///
     /// # Errors
-    /// [`Error::Engine`](moue_graph::Error::Engine) where the device does not have it.
+    /// [`Error::Parameter`](moue_graph::Error::Parameter) where there is none, where they are of several kinds or
+    /// differ in their arithmetic, or where a card is there twice;
+    /// [`Error::Engine`](moue_graph::Error::Engine), in one line, where something is missing that they need to work
+    /// together.
+    pub fn several(engines: Vec<Self>) -> Result<Self> {
+        let mut engines = engines.into_iter();
+        let Some(mut all) = engines.next() else {
+            return Err(Error::Parameter("a model is trained on at least one device".into()));
+        };
+        for engine in engines {
+            if (engine.name, engine.compute) != (all.name, all.compute) {
+                return Err(Error::Parameter(
+                    "devices that train a model together are of one kind and compute in one kind of numbers"
+                        .into(),
+                ));
+            }
+            all.others.push(engine.device);
+            all.others.extend(engine.others);
+        }
+        Reduction::of(all.name).check(&all.device, &all.others)?;
+        Ok(all)
+    }
+
+    /// The same devices with other arithmetic.
+    ///
+    /// # Errors
+    /// [`Error::Engine`](moue_graph::Error::Engine) where one of them does not have it.
     pub fn with_compute(self, compute: Compute) -> Result<Self> {
         device::check(&self.device, compute)?;
+        self.others.iter().try_for_each(|device| device::check(device, compute))?;
         Ok(Self { compute, ..self })
     }
 }
@@ -94,6 +132,8 @@ impl Engine for GpuEngine {
         weights: &Weights,
         options: &TrainingOptions,
     ) -> Result<Box<dyn TrainingSession>> {
-        Ok(Box::new(training::Session::new(&self.device, self.compute, graph, weights, options)?))
+        let devices =
+            Devices { first: &self.device, others: &self.others, reduction: Reduction::of(self.name) };
+        Ok(Box::new(training::Session::new(&devices, self.compute, graph, weights, options)?))
     }
 }

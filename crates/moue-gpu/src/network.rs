@@ -14,8 +14,9 @@ use crate::transfer::upload;
 /// How a pass treats what training and answering do differently.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mode {
-    /// Batch statistics in trainable layers; dropout by this seed and number of steps done.
-    Training { seed: u64, step: u64 },
+    /// Batch statistics in trainable layers; dropout by this seed and number of steps done. `first` is the place of
+    /// the pass's first picture in the whole batch, which may be spread over several devices.
+    Training { seed: u64, step: u64, first: usize },
     /// Moving statistics, no dropout.
     Inference,
 }
@@ -250,10 +251,11 @@ impl Pass<'_> {
     }
 
     fn dropout(&self, id: NodeId, rate: f32, x: Value) -> Value {
-        let Mode::Training { seed, step } = self.mode else { return x };
+        let Mode::Training { seed, step, first } = self.mode else { return x };
         let stream = DropoutStream::new(seed, step, id);
-        let n = self.network.lowered.nodes[id].len() * self.count;
-        let factors: Vec<f32> = (0..n as u64).map(|i| stream.factor(i, rate)).collect();
+        let len = self.network.lowered.nodes[id].len();
+        let places = (first * len) as u64..((first + self.count) * len) as u64;
+        let factors: Vec<f32> = places.map(|i| stream.factor(i, rate)).collect();
         match x {
             Value::Flat(x) => {
                 let shape = x.dims();

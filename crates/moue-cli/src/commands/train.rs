@@ -32,6 +32,7 @@ Examples:
   moue train fer2013.csv --ferplus fer2013new.csv --labels ferplus      eight classes, contempt among them
   moue train faces/ --start mobilenet_v2_tfjs/ --input 96
   moue train fer2013.csv --device cuda --precision bf16      on an NVIDIA card
+  moue train fer2013.csv --device cuda:0,1                   one model on two cards: each takes half of every batch
   moue train fer2013.csv --out mine.safetensors --resume     after Ctrl-C, a crash or a power cut")]
 pub struct Args {
     #[command(flatten)]

@@ -9,7 +9,7 @@ fn a_build_without_a_device_says_how_to_get_one() {
     let folder = tempfile::tempdir().unwrap();
     write_data(folder.path());
     fs::write(folder.path().join("photo.ppm"), b"P6 2 2 255 000000000000").unwrap();
-    for (device, feature) in [("cuda", "cuda"), ("cuda:1", "cuda"), ("wgpu", "wgpu")] {
+    for (device, feature) in [("cuda", "cuda"), ("cuda:1", "cuda"), ("cuda:0,1", "cuda"), ("wgpu", "wgpu")] {
         let train = [&["train", "data.csv", "--device", device][..], &TINY].concat();
         for arguments in [
             &train[..],
@@ -31,7 +31,7 @@ fn devices_and_precisions_that_are_none_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     write_data(folder.path());
     moue(folder.path(), &["train", "data.csv", "--device", "gpu"])
-        .refused(&["cpu, cuda, cuda:NUMBER or wgpu"]);
+        .refused(&["cpu, cuda, cuda:NUMBER, cuda:NUMBER,NUMBER or wgpu"]);
     moue(folder.path(), &["train", "data.csv", "--precision", "bf16"]).refused(&["--device cuda or wgpu"]);
     moue(folder.path(), &["eval", "data.csv", "--precision", "f64"]).refused(&["f64"]);
 }

@@ -39,3 +39,15 @@ pub(crate) fn open(index: usize) -> Result<Device> {
     }
     Ok(Device::cuda(index))
 }
+
+/// An error where what adds gradients of several cards is missing.
+pub(crate) fn check_nccl() -> Result<()> {
+    // SAFETY: as in `open`, with NCCL.
+    if unsafe { cudarc::nccl::sys::is_culib_present() } {
+        return Ok(());
+    }
+    Err(Error::Engine(
+        "NCCL (libnccl), which adds the gradients of several cards, is missing: install it, or train on one card"
+            .into(),
+    ))
+}

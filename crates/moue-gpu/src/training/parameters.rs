@@ -124,40 +124,48 @@ impl Parameters {
         self.plain().into_iter().zip(&self.places).map(track).collect()
     }
 
-    /// Takes a batch's statistics into the moving ones.
-    pub fn move_statistics(&mut self, seen: Vec<Statistics>) {
-        if seen.is_empty() {
-            return;
-        }
+    /// Whether there are statistics that move.
+    pub fn moves(&self) -> bool {
+        self.moving.count() > 0
+    }
+
+    /// A batch's statistics in one long tensor, zeros where none were seen.
+    pub fn seen(&self, statistics: Vec<Statistics>) -> Tensor<1> {
         let mut parts = vec![None; self.moving.count()];
-        for Statistics { gamma, mean, variance } in seen {
+        for Statistics { gamma, mean, variance } in statistics {
             for (id, tensor) in [(gamma + 2, mean), (gamma + 3, variance)] {
                 if let Place::Moving(part) = self.places[id] {
                     parts[part] = Some(tensor.inner());
                 }
             }
         }
-        let new = self.moving.join(parts, &self.device);
-        let old = self.statistics.clone();
-        self.statistics = new.clone() + (old - new) * self.momentum.clone();
+        self.moving.join(parts, &self.device)
     }
 
-    /// One update. `tensors` are those that [`Parameters::tracked`] gave; `step` counts from 1.
-    pub fn learn(
-        &mut self,
-        tensors: &[Tensor<1>],
-        gradients: &mut Gradients,
-        optimizer: &Optimizer,
-        rate: f32,
-        step: u64,
-    ) {
+    /// Takes a batch's statistics, as [`Parameters::seen`] gives them, into the moving ones.
+    pub fn move_statistics(&mut self, seen: Tensor<1>) {
+        let old = self.statistics.clone();
+        self.statistics = seen.clone() + (old - seen) * self.momentum.clone();
+    }
+
+    /// The gradient of all that learns in one long tensor. `tensors` are those that [`Parameters::tracked`] gave.
+    pub fn gradient(&self, tensors: &[Tensor<1>], gradients: &mut Gradients) -> Tensor<1> {
         let mut parts = vec![None; self.learnt.count()];
         for (tensor, place) in tensors.iter().zip(&self.places) {
             if let Place::Learnt(part) = *place {
                 parts[part] = tensor.grad_remove(gradients);
             }
         }
-        let gradient = self.learnt.join(parts, &self.device);
+        self.learnt.join(parts, &self.device)
+    }
+
+    /// The gradient of no picture.
+    pub fn no_gradient(&self) -> Tensor<1> {
+        Tensor::zeros([self.learnt.len()], &self.device)
+    }
+
+    /// One update by a gradient laid out as [`Parameters::gradient`] does; `step` counts from 1.
+    pub fn learn(&mut self, gradient: Tensor<1>, optimizer: &Optimizer, rate: f32, step: u64) {
         // In [0.5, 1] the difference to 1 is exact, so that values which do not decay stay as they are.
         let kept =
             self.decayed.clone().map(|d| d.mul_scalar(optimizer.kept_share(rate) - 1.0).add_scalar(1.0));

@@ -17,3 +17,4 @@ mod operations;
 mod precision;
 mod recipes;
 mod rendering;
+mod replicas;

@@ -1,5 +1,7 @@
 //! Random weights, pictures and targets, and how close two engines are.
 
+use std::ops::Range;
+
 use moue_graph::engine::{Batch, Engine, Optimizer, TrainingOptions, TrainingSession};
 use moue_graph::{Activation, Graph, Op, Padding, Tensor, Weights};
 
@@ -76,6 +78,20 @@ impl Material {
         let noise = Numbers(77).vec(self.pictures.len(), 1.0 - share, 1.0 + share);
         let pictures = self.pictures.iter().zip(noise).map(|(p, n)| p * n).collect();
         Self { count: self.count, pictures, targets: self.targets.clone(), weights: self.weights.clone() }
+    }
+
+    /// Some of the pictures with what belongs to them.
+    pub fn part(&self, pictures: Range<usize>) -> Self {
+        let of = |all: &[f32]| {
+            let each = all.len() / self.count;
+            all[pictures.start * each..pictures.end * each].to_vec()
+        };
+        Self {
+            count: pictures.len(),
+            pictures: of(&self.pictures),
+            targets: of(&self.targets),
+            weights: of(&self.weights),
+        }
     }
 
     pub fn batch(&self) -> Batch<'_> {

@@ -198,3 +198,35 @@ fn what_is_not_there_is_refused() {
     let mut session = training(&GpuEngine::flex(), &graph, &Weights::initialise(&graph, 1), &PLAIN, 2);
     assert!(session.keep(&Stored { pixels: &pixels, side: 8, scale: 1.0, offset: 0.0 }).is_err());
 }
+
+/// A part of the batch ends where another device's begins, and its last picture is mixed with that one's first.
+#[test]
+fn several_devices_make_the_inputs_of_one() {
+    let pixels = pictures(5, 9);
+    let source = |picture: usize| Source::new(&pixels[picture * 81..][..81], 9).unwrap();
+    let renderings: Vec<Rendering> = (0..7)
+        .map(|i| {
+            let transform = all_changes().draw(3, 2, i);
+            Rendering { share: 0.4, ..transform.rendering(i as u32 % 5, source(i as usize % 5), 9) }
+        })
+        .collect();
+    let (graph, weights) = glass(9, 1);
+    let made = |engine: &GpuEngine| {
+        let mut session = training(engine, &graph, &weights, &PLAIN, 7);
+        assert!(session.keep(&Stored { pixels: &pixels, side: 9, scale: 1.0, offset: 0.0 }).unwrap());
+        let mut inputs = Vec::new();
+        session
+            .step_rendered(&renderings, 0.0, &mut |outputs, gradients| {
+                inputs = outputs.to_vec();
+                gradients.fill(0.0);
+                Ok(0.0)
+            })
+            .unwrap();
+        inputs
+    };
+    let one = made(&GpuEngine::flex());
+    for devices in [2, 3, 7] {
+        let several = made(&GpuEngine::several(vec![GpuEngine::flex(); devices]).unwrap());
+        agree(&format!("{devices} devices"), &one, &several, 0.02);
+    }
+}

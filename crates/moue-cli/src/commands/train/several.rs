@@ -9,8 +9,8 @@ use crate::console;
 use crate::failure::{Failure, Outcome, Result, describe};
 use crate::options::Threads;
 
-/// Trains each seed's model in a thread of its own, on one copy of the data and one device. Where one fails, the others
-/// go on.
+/// Trains each seed's model in a thread of its own, on one copy of the data and the same devices. Where one fails, the
+/// others go on.
 pub fn run(args: Args) -> Result {
     let mut seeds = args.seeds.clone();
     seeds.sort_unstable();
