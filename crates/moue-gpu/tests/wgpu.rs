@@ -17,6 +17,9 @@
 #[allow(dead_code, reason = "the other test uses all of it")]
 #[path = "agreement/material.rs"]
 mod material;
+#[allow(dead_code, reason = "the other test uses all of it")]
+#[path = "agreement/rendered.rs"]
+mod rendered;
 
 use moue_cpu::CpuEngine;
 use moue_gpu::{Compute, GpuEngine};
@@ -131,4 +134,10 @@ fn bf16_is_refused_or_learns() {
             assert!(losses[24] < 0.7 * losses[0], "{losses:?}");
         }
     }
+}
+
+#[test]
+fn inputs_made_on_wgpu_are_those_of_the_processor() {
+    let Some(wgpu) = device() else { return };
+    rendered::all_changes_agree(&wgpu);
 }

@@ -16,5 +16,6 @@ mod material;
 mod operations;
 mod precision;
 mod recipes;
+mod rendered;
 mod rendering;
 mod replicas;
