@@ -36,6 +36,17 @@ mod column {
 /// Most pictures: their numbers must be exact in f32.
 const MAX_PICTURES: usize = 1 << 24;
 
+/// Most bytes of pictures; FER2013 has 83 million.
+const MAX_BYTES: usize = 1 << 30;
+
+/// Largest side of a picture: the matrices of all reductions have its third power of values.
+const MAX_SIDE: usize = 128;
+
+/// Whether these pictures are few and small enough to stay on a device. Others are made into inputs on the processor.
+pub(crate) fn fits(stored: &Stored<'_>) -> bool {
+    stored.count() <= MAX_PICTURES && stored.pixels.len() <= MAX_BYTES && stored.side <= MAX_SIDE
+}
+
 /// The pictures of a dataset on a device.
 pub(crate) struct Kept {
     device: Device,
@@ -58,7 +69,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// `input` is the graph's input shape.
+    /// Keeps pictures that [`fits`] accepts; `input` is the graph's input shape.
     pub fn new(stored: &Stored<'_>, input: &[usize], device: &Device) -> Result<Self> {
         let (from, count) = (stored.side, stored.count());
         let &[side, width, channels] = input else {
@@ -70,9 +81,6 @@ impl Kept {
         if count == 0 || count * from * from != stored.pixels.len() {
             let bytes = stored.pixels.len();
             return Err(Error::Parameter(format!("{bytes} pixels are no pictures of {from}x{from}")));
-        }
-        if count > MAX_PICTURES {
-            return Err(Error::Parameter(format!("{count} pictures are more than {MAX_PICTURES}")));
         }
         let mut table = noise();
         table.extend_from_within(..(side * side).min(NOISE_PERIOD));

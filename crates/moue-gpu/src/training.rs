@@ -15,6 +15,7 @@ use moue_graph::{Graph, Result, Weights};
 
 use crate::Compute;
 use crate::network::Network;
+use crate::rendering::fits;
 use crate::transfer::{check, check_count, check_logits, check_max_batch};
 pub(crate) use reduction::Reduction;
 pub(crate) use replicas::Devices;
@@ -81,8 +82,11 @@ impl TrainingSession for Session {
     }
 
     fn keep(&mut self, pictures: &Stored<'_>) -> Result<bool> {
-        self.replicas.keep(pictures, self.network.input_shape())?;
-        Ok(true)
+        let fits = fits(pictures);
+        if fits {
+            self.replicas.keep(pictures, self.network.input_shape())?;
+        }
+        Ok(fits)
     }
 
     fn step_rendered(

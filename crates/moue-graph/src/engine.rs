@@ -192,10 +192,10 @@ pub trait TrainingSession: Send {
     ) -> Result<f32>;
 
     /// Keeps pictures for [`step_rendered`](Self::step_rendered) and says whether it did: an engine that shares the
-    /// caller's memory gains nothing by it and does not.
+    /// caller's memory gains nothing by it, and another may find them too many.
     ///
     /// # Errors
-    /// Where the pictures or the graph's input are not square; where there is no room for them.
+    /// Where the pictures or the graph's input are not square.
     fn keep(&mut self, pictures: &Stored<'_>) -> Result<bool> {
         let _ = pictures;
         Ok(false)

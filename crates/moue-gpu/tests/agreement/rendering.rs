@@ -65,6 +65,10 @@ fn what_is_not_there_is_refused() {
     for (pixels, side) in [(&pixels[..], 7), (&pixels[..0], 8), (&pixels[..63], 8), (&pixels[..], 0)] {
         assert!(session.keep(&Stored { pixels, side, scale: 1.0, offset: 0.0 }).is_err());
     }
+    let large = vec![0; 200 * 200];
+    let large = Stored { pixels: &large, side: 200, scale: 1.0, offset: 0.0 };
+    assert!(!session.keep(&large).unwrap(), "its filters would take more room than a thousand of it");
+    assert!(step(session.as_mut(), std::slice::from_ref(&first)).is_err());
     assert!(session.keep(&Stored { pixels: &pixels, side: 8, scale: 1.0, offset: 0.0 }).unwrap());
     step(session.as_mut(), std::slice::from_ref(&first)).unwrap();
     assert!(step(session.as_mut(), &[]).is_err());
