@@ -168,11 +168,11 @@ pub trait TrainingSession: Send {
     fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome> {
         batch.check(self.outputs())?;
         let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
-        self.step_with(batch.pictures, batch.count, learning_rate, &mut |logits, gradients| {
+        let loss = self.step_with(batch.pictures, batch.count, learning_rate, &mut |logits, gradients| {
             outcome = batch.cross_entropy(logits, gradients);
             Ok(outcome.loss)
         })?;
-        Ok(outcome)
+        Ok(StepOutcome { loss, ..outcome })
     }
 
     /// Forward, backward and one update with a loss of the caller's own; gives that loss.

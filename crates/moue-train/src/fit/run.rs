@@ -300,7 +300,7 @@ impl State {
         let tasks = plan.targets.tasks();
         batch.check(tasks.outputs())?;
         let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
-        let loss: &mut Loss<'_> = &mut |logits, gradients| {
+        let compare: &mut Loss<'_> = &mut |logits, gradients| {
             outcome = if tasks.is_single() {
                 batch.cross_entropy(logits, gradients)
             } else {
@@ -308,11 +308,12 @@ impl State {
             };
             Ok(outcome.loss)
         };
-        if self.kept {
-            self.session.step_rendered(prepared.renderings(), learning_rate, loss)?;
+        let loss = if self.kept {
+            self.session.step_rendered(prepared.renderings(), learning_rate, compare)?
         } else {
-            self.session.step_with(batch.pictures, batch.count, learning_rate, loss)?;
-        }
+            self.session.step_with(batch.pictures, batch.count, learning_rate, compare)?
+        };
+        let outcome = StepOutcome { loss, ..outcome };
         if !outcome.loss.is_finite() {
             let (epoch, step) = (progress.epoch, progress.step + 1);
             return Err(Error::Diverged { epoch, step, what: format!("the loss became {}", outcome.loss) });
