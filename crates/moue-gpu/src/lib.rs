@@ -46,7 +46,7 @@ impl GpuEngine {
     /// An NVIDIA card, counted from 0.
     ///
     /// # Errors
-    /// [`Error::Engine`](moue_graph::Error::Engine), in one line, with what is missing and how to get it: the driver,
+    /// [`Error::Engine`], in one line, with what is missing and how to get it: the driver,
     /// the run-time compiler, or a card of that number.
     #[cfg(feature = "cuda")]
     pub fn cuda(index: usize) -> Result<Self> {
@@ -61,7 +61,7 @@ impl GpuEngine {
     /// The best device that Vulkan, Metal or DirectX 12 offers.
     ///
     /// # Errors
-    /// [`Error::Engine`](moue_graph::Error::Engine), in one line, where none of them offers any.
+    /// [`Error::Engine`], in one line, where none of them offers any.
     #[cfg(feature = "wgpu")]
     pub fn wgpu() -> Result<Self> {
         Ok(Self { name: "wgpu", device: device::wgpu::open()?, others: Vec::new(), compute: Compute::F32 })
@@ -78,9 +78,9 @@ impl GpuEngine {
     /// batch's statistics takes those of its device's part.
     ///
     /// # Errors
-    /// [`Error::Parameter`](moue_graph::Error::Parameter) where there is none, where they are of several kinds or
+    /// [`Error::Parameter`] where there is none, where they are of several kinds or
     /// differ in their arithmetic, or where a card is there twice;
-    /// [`Error::Engine`](moue_graph::Error::Engine), in one line, where something is missing that they need to work
+    /// [`Error::Engine`], in one line, where something is missing that they need to work
     /// together.
     pub fn several(engines: Vec<Self>) -> Result<Self> {
         let mut engines = engines.into_iter();
@@ -104,7 +104,7 @@ impl GpuEngine {
     /// The same devices with other arithmetic.
     ///
     /// # Errors
-    /// [`Error::Engine`](moue_graph::Error::Engine) where one of them does not have it.
+    /// [`Error::Engine`] where one of them does not have it.
     pub fn with_compute(self, compute: Compute) -> Result<Self> {
         device::check(&self.device, compute)?;
         self.others.iter().try_for_each(|device| device::check(device, compute))?;
