@@ -209,8 +209,8 @@ impl Pass<'_> {
 
     fn biased(&self, map: Tensor<4>, bias: Option<ParameterId>) -> Tensor<4> {
         let Some(bias) = bias else { return map };
-        let channels = map.dims()[3];
-        map + self.computed(self.parameter(bias)).reshape([1, 1, 1, channels])
+        let shape = map.dims();
+        map + operations::spread(self.computed(self.parameter(bias)).reshape([1, 1, 1, shape[3]]), shape)
     }
 
     fn norm(
@@ -223,17 +223,23 @@ impl Pass<'_> {
         statistics: &mut Vec<Statistics>,
     ) -> Value {
         let channels = node.channels();
+        let [weight, shift, mean, variance] =
+            [gamma, gamma + 1, gamma + 2, gamma + 3].map(|id| self.parameter(id));
+        let learns = node.trainable && matches!(self.mode, Mode::Training { .. });
         // Statistics are over all but the last axis, so a map is a long list of rows.
         let (rows, shape) = match x {
             Value::Flat(x) => (x, None),
             Value::Map(x) => {
                 let shape = x.dims();
-                (self.exact(x).reshape([shape[0] * shape[1] * shape[2], channels]), Some(shape))
+                let (x, count) = (self.exact(x), shape[0] * shape[1] * shape[2]);
+                if learns && count > operations::MOST_ROWS {
+                    let (output, mean, variance) = operations::normalise_map(x, weight, shift, epsilon);
+                    statistics.push(Statistics { gamma, mean, variance });
+                    return self.stored(operations::clamp(output, activation));
+                }
+                (x.reshape([count, channels]), Some(shape))
             }
         };
-        let [weight, shift, mean, variance] =
-            [gamma, gamma + 1, gamma + 2, gamma + 3].map(|id| self.parameter(id));
-        let learns = node.trainable && matches!(self.mode, Mode::Training { .. });
         let out = if learns {
             let seen = operations::normalise(rows, weight, shift, epsilon);
             statistics.push(Statistics { gamma, mean: seen.mean, variance: seen.variance });

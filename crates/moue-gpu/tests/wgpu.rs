@@ -141,3 +141,9 @@ fn inputs_made_on_wgpu_are_those_of_the_processor() {
     let Some(wgpu) = device() else { return };
     rendered::all_changes_agree(&wgpu);
 }
+
+#[test]
+fn very_many_pixels_are_normalised_by_all_of_them() {
+    let Some(wgpu) = device() else { return };
+    material::normalises_very_many_pixels(&wgpu);
+}

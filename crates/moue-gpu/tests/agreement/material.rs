@@ -144,3 +144,33 @@ pub fn moved_and_apart(start: &Weights, one: &Weights, other: &Weights) -> (f64,
     assert_eq!(one.len(), other.len());
     ((moved / n).sqrt(), (apart / n).sqrt())
 }
+
+/// A step of a network whose normalisation sees fewer values a channel than the engine sums at once, more, and many more
+/// (102,400), on the CPU and on another engine.
+pub fn normalises_very_many_pixels(engine: &dyn Engine) {
+    let mut b = Graph::builder("large");
+    let x = b.add("input", Op::InputLayer { shape: vec![32, 32, 4] }, &[]).unwrap();
+    let x = b.add("conv", conv(8, [3, 3], [1, 1], Padding::Same, true), &[x]).unwrap();
+    let x = b.add("bn", NORM, &[x]).unwrap();
+    let x = b.add("depthwise", depthwise([3, 3], [1, 1], Padding::Same, true), &[x]).unwrap();
+    let x = b.add("bn_2", NORM, &[x]).unwrap();
+    let x = b.add("pool", Op::GlobalAveragePooling2D, &[x]).unwrap();
+    b.add("dense", dense(7, Activation::Softmax), &[x]).unwrap();
+    let graph = b.finish().unwrap();
+    let start = random_weights(&graph, 3);
+    for count in [31, 33, 64, 100] {
+        let material = Material::new(&graph, count, 5);
+        let step = |engine: &dyn Engine| {
+            let mut session = training(engine, &graph, &start, &PLAIN, count);
+            let loss = session.step(&material.batch(), 1.0).unwrap().loss;
+            (loss, session.weights())
+        };
+        let ((loss, here), (other, there)) = (step(&moue_cpu::CpuEngine), step(engine));
+        close("loss", &[loss], &[other], 1e-5);
+        for (name, tensor) in here.iter() {
+            // A normalisation takes away what a bias before it adds: its gradient is what rounding leaves of large sums.
+            let tolerance = if name.ends_with("/bias") { 2e-3 } else { 1e-4 };
+            close(&format!("{name} of {count}"), tensor.data(), there.get(name).unwrap().data(), tolerance);
+        }
+    }
+}

@@ -196,3 +196,8 @@ fn maps_enlarged_laid_side_by_side_and_dropped() {
         check(&format!("{size:?}"), &g, case as u64);
     }
 }
+
+#[test]
+fn very_many_pixels_are_normalised_by_all_of_them() {
+    crate::material::normalises_very_many_pixels(&moue_gpu::GpuEngine::flex());
+}

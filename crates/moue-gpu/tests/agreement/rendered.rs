@@ -117,14 +117,16 @@ pub fn agree(what: &str, here: &[f32], there: &[f32], stretch: f32) {
 /// All changes together, mixed, for inputs smaller than the pictures, equal and larger.
 pub fn all_changes_agree(engine: &dyn Engine) {
     // Odd sides leave the last word of a picture with room.
-    for (from, side, channels) in [(11, 7, 3), (16, 16, 1), (13, 20, 2)] {
+    for (from, side, channels, count) in [(11, 7, 3, 30), (16, 16, 1, 30), (13, 20, 2, 30), (48, 32, 1, 400)]
+    {
         let pixels = pictures(4, from);
-        let mut shares = Numbers(4).vec(30, 0.0, 0.5);
+        let mut shares = Numbers(4).vec(count, 0.0, 0.5);
         shares[3] = 0.0;
-        let drawn: Vec<_> =
-            (0..30).map(|i| (3 - i % 4, all_changes().draw(3, 2, i.into()), shares[i as usize])).collect();
+        let drawn: Vec<_> = (0..count as u32)
+            .map(|i| (3 - i % 4, all_changes().draw(3, 2, i.into()), shares[i as usize]))
+            .collect();
         let (here, there) = both_ways(engine, &pixels, from, (side, channels), &drawn);
         // Contrast and the curve of light stretch a level by up to 1.4 x 2 or so.
-        agree(&format!("{from} to {side}"), &here, &there, 4.0);
+        agree(&format!("{count} of {from} to {side}"), &here, &there, 4.0);
     }
 }
