@@ -28,7 +28,20 @@ pub(super) fn convolve_channels(x: Tensor<4>, kernel: Tensor<1>, w: &Window) -> 
 
 /// burn's convolutions are NCHW by name; its GPU backends keep channels last, so that the permutations cost nothing
 /// there.
+///
+/// Large batches go through in parts: beyond some 64,000 pixels the gradient by the kernel that burn 0.22 computes on wgpu is
+/// off for some numbers of pictures.
 fn windowed(x: Tensor<4>, kernel: Tensor<4>, w: &Window, groups: usize) -> Tensor<4> {
+    let pixels = (w.input[0] * w.input[1]).max(w.output[0] * w.output[1]);
+    let (pictures, most) = (x.dims()[0], (MOST_ROWS / pixels).max(1));
+    if pictures <= most {
+        return windowed_part(x, kernel, w, groups);
+    }
+    let parts = x.split(most, 0).into_iter().map(|part| windowed_part(part, kernel.clone(), w, groups));
+    Tensor::cat(parts.collect(), 0)
+}
+
+fn windowed_part(x: Tensor<4>, kernel: Tensor<4>, w: &Window, groups: usize) -> Tensor<4> {
     let padding = [0, 1].map(|axis| (w.before[axis], after(w, axis)));
     let options = ConvOptions::new_with_padding(w.strides, padding, [1, 1], groups);
     let y = conv2d(x.permute([0, 3, 1, 2]), kernel, None, options).permute([0, 2, 3, 1]);

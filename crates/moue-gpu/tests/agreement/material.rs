@@ -158,7 +158,7 @@ pub fn normalises_very_many_pixels(engine: &dyn Engine) {
     b.add("dense", dense(7, Activation::Softmax), &[x]).unwrap();
     let graph = b.finish().unwrap();
     let start = random_weights(&graph, 3);
-    for count in [31, 33, 64, 100] {
+    for count in [31, 33, 63, 65, 100, 127] {
         let material = Material::new(&graph, count, 5);
         let step = |engine: &dyn Engine| {
             let mut session = training(engine, &graph, &start, &PLAIN, count);
