@@ -96,7 +96,7 @@ pub(super) fn spread(x: Tensor<4>, [n, height, width, channels]: [usize; 4]) -> 
     map.expand([n, height, width, channels])
 }
 
-/// The same for a map of any number of pixels: sums go along one axis after the other, forward and backward.
+/// What `normalise` does, for a map of any number of pixels: sums go along one axis after the other, forward and backward.
 pub(super) fn normalise_map(
     map: Tensor<4>,
     gamma: Tensor<1>,
