@@ -35,6 +35,8 @@ struct Parameter {
     /// Empty where the parameter is frozen.
     gradient: Vec<f32>,
     slots: [Vec<f32>; 2],
+    /// The values at the start of a step that looks for sharpness; empty otherwise.
+    before: Vec<f32>,
     /// Whether weight decay applies: kernels only, as is usual.
     decayed: bool,
 }
@@ -49,7 +51,10 @@ impl Parameter {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// Batch statistics in trainable layers, dropout.
-    Training,
+    Training {
+        /// Whether moving statistics take in what the batch's were.
+        moves: bool,
+    },
     /// Moving statistics, no dropout.
     Inference,
 }
@@ -74,6 +79,7 @@ pub(crate) struct Session {
     kept: Vec<Vec<f32>>,
     max_batch: usize,
     optimizer: Optimizer,
+    sharpness: f32,
     seed: u64,
     step: u64,
 }
@@ -98,6 +104,7 @@ impl Session {
                 values,
                 gradient: vec![0.0; learnt],
                 slots: [vec![0.0; learnt], vec![0.0; if slot_count == 2 { learnt } else { 0 }]],
+                before: vec![0.0; if options.sharpness > 0.0 { learnt } else { 0 }],
             });
         }
         let plan = slots::Plan::new(&lowered, |id| parameters[id].is_trainable());
@@ -145,6 +152,7 @@ impl Session {
             kept,
             max_batch: batch,
             optimizer: options.optimizer.clone(),
+            sharpness: options.sharpness,
             seed: options.seed,
             step: 0,
         })
@@ -170,6 +178,38 @@ impl Session {
         Ok(())
     }
 
+    /// Forward, loss and backward over the loaded pictures.
+    fn gradients_of(&mut self, count: usize, moves: bool, loss: &mut Loss<'_>) -> Result<f32> {
+        self.forward(count, Mode::Training { moves });
+        let (output, n) = (self.output(), count * self.outputs());
+        let mut gradient = self.plan.take(&mut self.gradients, output);
+        let outcome = loss(&self.values[output][..n], &mut gradient[..n]);
+        self.plan.put(&mut self.gradients, output, gradient);
+        let loss = outcome?;
+        self.backward(count);
+        Ok(loss)
+    }
+
+    /// Moves the weights up their gradient by a distance of `sharpness`.
+    fn climb(&mut self) {
+        let learnt = || self.parameters.iter().filter(|p| p.is_trainable());
+        let length = learnt().map(|p| sum_of_squares(&p.gradient)).sum::<f64>().sqrt();
+        // At a stationary point there is no way up.
+        let scale = if length > 0.0 { f64::from(self.sharpness) / length } else { 0.0 } as f32;
+        for p in self.parameters.iter_mut().filter(|p| p.is_trainable()) {
+            for ((before, value), g) in p.before.iter_mut().zip(&mut p.values).zip(&p.gradient) {
+                *before = *value;
+                *value += scale * g;
+            }
+        }
+    }
+
+    fn return_from_climb(&mut self) {
+        for p in self.parameters.iter_mut().filter(|p| p.is_trainable()) {
+            p.values.copy_from_slice(&p.before);
+        }
+    }
+
     fn update(&mut self, rate: f32) {
         let (level, step, optimizer) = (self.level, self.step, &self.optimizer);
         let size = ELEMENTS_PER_TASK;
@@ -188,6 +228,17 @@ impl Session {
     }
 }
 
+fn sum_of_squares(values: &[f32]) -> f64 {
+    // Several sums side by side: one alone would wait for each of its additions.
+    let mut sums = [0.0f64; 16];
+    for values in values.chunks(sums.len()) {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += f64::from(*value) * f64::from(*value);
+        }
+    }
+    sums.iter().sum()
+}
+
 impl TrainingSession for Session {
     fn outputs(&self) -> usize {
         self.lowered.nodes[self.output()].len()
@@ -201,16 +252,16 @@ impl TrainingSession for Session {
         loss: &mut Loss<'_>,
     ) -> Result<f32> {
         self.load_pictures(pictures, count)?;
-        self.forward(count, Mode::Training);
-        let (output, n) = (self.output(), count * self.outputs());
-        let mut gradient = self.plan.take(&mut self.gradients, output);
-        let outcome = loss(&self.values[output][..n], &mut gradient[..n]);
-        self.plan.put(&mut self.gradients, output, gradient);
-        let loss = outcome?;
-        self.backward(count);
+        let before = self.gradients_of(count, true, loss)?;
+        if self.sharpness > 0.0 {
+            self.climb();
+            let uphill = self.gradients_of(count, false, loss);
+            self.return_from_climb();
+            uphill?;
+        }
         self.step += 1;
         self.update(learning_rate);
-        Ok(loss)
+        Ok(before)
     }
 
     fn logits(&mut self, pictures: &[f32], count: usize, logits: &mut [f32]) -> Result<()> {

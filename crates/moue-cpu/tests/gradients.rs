@@ -24,7 +24,7 @@ impl Numbers {
 
 fn session(graph: &Graph, weights: &Weights, batch: usize, threads: usize) -> Box<dyn TrainingSession> {
     let optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
-    let options = TrainingOptions { max_batch: batch, threads, optimizer, seed: 5 };
+    let options = TrainingOptions { max_batch: batch, threads, optimizer, sharpness: 0.0, seed: 5 };
     CpuEngine.training(graph, weights, &options).unwrap()
 }
 
@@ -218,7 +218,13 @@ fn results_do_not_depend_on_threads_and_survive_a_restore() {
     let mut targets = [0.0; 42];
     (0..6).for_each(|i| targets[i * 7 + i] = 1.0);
     let run = |threads: usize, restart: bool| {
-        let options = TrainingOptions { max_batch: 6, threads, optimizer: Optimizer::default(), seed: 5 };
+        let options = TrainingOptions {
+            max_batch: 6,
+            threads,
+            optimizer: Optimizer::default(),
+            sharpness: 0.0,
+            seed: 5,
+        };
         let mut s = CpuEngine.training(&graph, &weights, &options).unwrap();
         for step in 0..4 {
             if restart && step == 2 {
@@ -318,6 +324,115 @@ fn pyramids_with_a_loss_of_their_own_match_finite_differences() {
             assert!((a - b).abs() <= 1e-5 * (1.0 + a.abs()), "case {case}: {a} and {b}");
         }
     }
+}
+
+/// Convolution, normalisation, dropout and a dense layer.
+fn with_dropout() -> Graph {
+    let mut b = Graph::builder("small");
+    let x = b.add("input", Op::InputLayer { shape: vec![5, 6, 2] }, &[]).unwrap();
+    let x = b.add("conv", conv(7, [3, 3], [1, 1], Padding::Same, false), &[x]).unwrap();
+    let x = b.add("bn", NORM, &[x]).unwrap();
+    let x = b.add("pool", Op::GlobalAveragePooling2D, &[x]).unwrap();
+    let x = b.add("drop", Op::Dropout { rate: 0.4 }, &[x]).unwrap();
+    b.add("logits", dense(3, Activation::Softmax), &[x]).unwrap();
+    b.finish().unwrap()
+}
+
+/// A step that looks for sharpness, against the same by hand: the gradient where the first one leads, taken from
+/// where the weights were.
+#[test]
+fn a_sharpness_aware_step_takes_the_gradient_uphill() {
+    let mut graph = with_dropout();
+    for frozen in [false, true] {
+        graph.set_trainable(true, |_, _| true);
+        graph.set_trainable(false, |_, layer| frozen && layer.name == "conv");
+        let mut numbers = Numbers(8);
+        let weights = random_weights(&graph, &mut numbers);
+        let pictures = numbers.vec(4 * 60, -1.0, 1.0);
+        let mut targets = [0.0; 12];
+        (0..4).for_each(|i| targets[i * 3 + i % 3] = 1.0);
+        let batch = Batch { count: 4, pictures: &pictures, targets: &targets, weights: &[] };
+        let distance = 0.5f32;
+
+        let plain = |weights: &Weights| {
+            let mut s = session(&graph, weights, 4, 1);
+            let outcome = s.step(&batch, 1.0).unwrap();
+            (outcome, s.weights())
+        };
+        let (outcome, after) = plain(&weights);
+        let learnt: Vec<String> =
+            graph.parameters().into_iter().filter(|p| p.trainable).map(|p| p.name).collect();
+        let differences = |from: &Weights, to: &Weights, name: &str| -> Vec<f32> {
+            let (from, to) = (from.get(name).unwrap().data(), to.get(name).unwrap().data());
+            from.iter().zip(to).map(|(f, t)| f - t).collect()
+        };
+        let squares = learnt.iter().flat_map(|name| differences(&weights, &after, name));
+        let length = squares.map(|g| f64::from(g).powi(2)).sum::<f64>().sqrt() as f32;
+        let mut uphill = weights.clone();
+        for name in &learnt {
+            let mut tensor = weights.get(name).unwrap().clone();
+            for (v, g) in tensor.data_mut().iter_mut().zip(differences(&weights, &after, name)) {
+                *v += distance * g / length;
+            }
+            uphill.insert(name, tensor);
+        }
+        let (_, beyond) = plain(&uphill);
+
+        let optimizer = Optimizer::Sgd { momentum: 0.0, nesterov: false, weight_decay: 0.0 };
+        let options = TrainingOptions { max_batch: 4, threads: 2, optimizer, sharpness: distance, seed: 5 };
+        let mut sharp = CpuEngine.training(&graph, &weights, &options).unwrap();
+        assert_eq!(sharp.step(&batch, 1.0).unwrap(), outcome, "the outcome is that before the move");
+        let got = sharp.weights();
+        let mut apart_from_plain = 0f32;
+        for spec in graph.parameters() {
+            if !learnt.contains(&spec.name) {
+                assert_eq!(got.get(&spec.name), after.get(&spec.name), "{} moves once", spec.name);
+                continue;
+            }
+            let taken = differences(&weights, &got, &spec.name);
+            let wanted = differences(&uphill, &beyond, &spec.name);
+            let first = differences(&weights, &after, &spec.name);
+            for ((t, w), f) in taken.iter().zip(&wanted).zip(first) {
+                assert!((t - w).abs() < 1e-5, "{}: took {t}, the gradient uphill is {w}", spec.name);
+                apart_from_plain = apart_from_plain.max((t - f).abs());
+            }
+        }
+        assert!(apart_from_plain > 1e-2, "the test would not see a plain step: {apart_from_plain}");
+        assert_eq!(sharp.state().step, 1);
+    }
+}
+
+#[test]
+fn a_loss_that_fails_uphill_leaves_the_weights() {
+    let graph = with_dropout();
+    let weights = random_weights(&graph, &mut Numbers(1));
+    let options = TrainingOptions {
+        max_batch: 1,
+        threads: 1,
+        optimizer: Optimizer::default(),
+        sharpness: 0.1,
+        seed: 5,
+    };
+    let mut s = CpuEngine.training(&graph, &weights, &options).unwrap();
+    let mut calls = 0;
+    let fails = &mut |_: &[f32], g: &mut [f32]| {
+        calls += 1;
+        g.fill(0.1);
+        if calls == 2 { Err(moue_graph::Error::Parameter("no".into())) } else { Ok(0.0) }
+    };
+    assert!(s.step_with(&[0.5; 60], 1, 1.0, fails).is_err());
+    let after = s.weights();
+    for spec in graph.parameters().into_iter().filter(|p| p.trainable) {
+        assert_eq!(after.get(&spec.name), weights.get(&spec.name), "{}", spec.name);
+    }
+    assert_eq!(s.state().step, 0);
+    // Where the gradient is 0 there is no way up, and nothing to divide by.
+    let flat = &mut |_: &[f32], g: &mut [f32]| {
+        g.fill(0.0);
+        Ok(0.0)
+    };
+    s.step_with(&[0.5; 60], 1, 1.0, flat).unwrap();
+    assert!(s.weights().get("conv/kernel") == weights.get("conv/kernel"));
 }
 
 #[test]

@@ -36,7 +36,13 @@ fn a_plan_gives_the_logits_of_the_unfused_network() {
     for side in [32, 33, 48, 97] {
         let (graph, weights) = network(side);
         let x = pictures(3, side);
-        let options = TrainingOptions { max_batch: 3, threads: 2, optimizer: Optimizer::default(), seed: 0 };
+        let options = TrainingOptions {
+            max_batch: 3,
+            threads: 2,
+            optimizer: Optimizer::default(),
+            sharpness: 0.0,
+            seed: 0,
+        };
         let mut plain = vec![0.0; 21];
         CpuEngine.training(&graph, &weights, &options).unwrap().logits(&x, 3, &mut plain).unwrap();
         let mut planned = vec![0.0; 21];
@@ -173,8 +179,13 @@ fn plans_of_random_graphs_give_the_logits_of_the_unfused_network() {
         let (graph, weights) = random_graph(seed);
         let (count, one) = (1 + seed % 6, graph.input_shape().iter().product::<usize>());
         let x: Vec<f32> = (0..count * one).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.3).collect();
-        let options =
-            TrainingOptions { max_batch: count, threads: 1, optimizer: Optimizer::default(), seed: 0 };
+        let options = TrainingOptions {
+            max_batch: count,
+            threads: 1,
+            optimizer: Optimizer::default(),
+            sharpness: 0.0,
+            seed: 0,
+        };
         let mut plain = vec![0.0; count * 5];
         CpuEngine.training(&graph, &weights, &options).unwrap().logits(&x, count, &mut plain).unwrap();
         let spread = plain.iter().fold(0.0f32, |m, v| m.max(v.abs()));

@@ -47,7 +47,7 @@ fn check(case: &Case) {
 
     let epsilon = reference.epsilon;
     let optimizer = Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon, weight_decay: 0.0 };
-    let options = TrainingOptions { max_batch: case.count, threads: 2, optimizer, seed: 0 };
+    let options = TrainingOptions { max_batch: case.count, threads: 2, optimizer, sharpness: 0.0, seed: 0 };
     let mut session = CpuEngine.training(&graph, &weights, &options).unwrap();
     session.logits(&pictures, case.count, &mut logits).unwrap();
     let off = furthest(&logits, &case.logits);

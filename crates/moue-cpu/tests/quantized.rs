@@ -349,7 +349,13 @@ fn what_cannot_be_is_an_error() {
     refused(&changed(|q| q.kernels.get_mut("Conv1").unwrap().bias[0] = i32::MAX), "beyond an i32");
     refused(&changed(|q| q.kernels.get_mut("Conv1").unwrap().shape = vec![27, 16]), "of the shape");
 
-    let training = TrainingOptions { max_batch: 1, threads: 1, optimizer: Optimizer::default(), seed: 0 };
+    let training = TrainingOptions {
+        max_batch: 1,
+        threads: 1,
+        optimizer: Optimizer::default(),
+        sharpness: 0.0,
+        seed: 0,
+    };
     let message = CpuEngine.training(&graph, &integers, &training).err().unwrap().to_string();
     assert!(message.contains("int8"), "{message}");
     let message = Calibrator::new(&graph, &integers, 1).err().unwrap().to_string();

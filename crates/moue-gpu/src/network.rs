@@ -10,6 +10,7 @@ use moue_graph::{Activation, Error, Result};
 
 use crate::Compute;
 use crate::transfer::upload;
+pub(crate) use operations::MOST_SUMMED;
 
 /// How a pass treats what training and answering do differently.
 #[derive(Clone, Copy, Debug)]
@@ -232,7 +233,7 @@ impl Pass<'_> {
             Value::Map(x) => {
                 let shape = x.dims();
                 let (x, count) = (self.exact(x), shape[0] * shape[1] * shape[2]);
-                if learns && count > operations::MOST_ROWS {
+                if learns && count > MOST_SUMMED {
                     let (output, mean, variance) = operations::normalise_map(x, weight, shift, epsilon);
                     statistics.push(Statistics { gamma, mean, variance });
                     return self.stored(operations::clamp(output, activation));

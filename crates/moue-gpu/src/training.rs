@@ -8,6 +8,7 @@ mod parameters;
 mod reduction;
 mod replicas;
 
+use burn_tensor::Tensor;
 use moue_graph::engine::rendering::{Rendering, Stored};
 use moue_graph::engine::{Loss, Optimizer, TrainingOptions, TrainingSession, TrainingState};
 use moue_graph::lowering::lower;
@@ -26,6 +27,7 @@ pub(crate) struct Session {
     replicas: Replicas,
     max_batch: usize,
     optimizer: Optimizer,
+    sharpness: f32,
     seed: u64,
     step: u64,
 }
@@ -48,20 +50,37 @@ impl Session {
             replicas,
             max_batch: options.max_batch,
             optimizer: options.optimizer.clone(),
+            sharpness: options.sharpness,
             seed: options.seed,
             step: 0,
         })
     }
 
     fn learn(&mut self, pictures: Pictures<'_>, learning_rate: f32, loss: &mut Loss<'_>) -> Result<f32> {
-        let passes = self.replicas.forward(&self.network, pictures, self.seed, self.step)?;
+        let (before, mut gradients) = self.gradients(pictures, true, loss)?;
+        if self.sharpness > 0.0 {
+            let values = self.replicas.climb(&gradients, self.sharpness);
+            let uphill = self.gradients(pictures, false, loss);
+            self.replicas.return_to(values);
+            gradients = uphill?.1;
+        }
+        self.step += 1;
+        self.replicas.learn(gradients, &self.optimizer, learning_rate, self.step);
+        Ok(before)
+    }
+
+    /// The loss, and its gradient by all that learns on each replica.
+    fn gradients(
+        &mut self,
+        pictures: Pictures<'_>,
+        moves: bool,
+        loss: &mut Loss<'_>,
+    ) -> Result<(f32, Vec<Tensor<1>>)> {
+        let passes = self.replicas.forward(&self.network, pictures, self.seed, self.step, moves)?;
         let outputs = passes.logits()?;
         let mut gradient = vec![0.0; outputs.len()];
         let loss = loss(&outputs, &mut gradient)?;
-        let step = self.step + 1;
-        self.replicas.learn(passes, &gradient, &self.optimizer, learning_rate, step)?;
-        self.step = step;
-        Ok(loss)
+        Ok((loss, self.replicas.backward(passes, &gradient)?))
     }
 }
 

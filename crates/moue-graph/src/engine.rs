@@ -116,6 +116,11 @@ pub struct TrainingOptions {
     pub threads: usize,
     /// How weights follow gradients.
     pub optimizer: Optimizer,
+    /// Above 0, a step first moves the weights this far up the batch's gradient (the length of the move over all
+    /// that learns), takes the gradient there, and goes down by it from where it was: sharpness-aware minimisation
+    /// (Foret et al., ICLR 2021). A step costs twice as much. Dropout drops the same both times; moving statistics
+    /// and the reported loss are those before the move.
+    pub sharpness: f32,
     /// Seed of dropout.
     pub seed: u64,
 }
@@ -167,19 +172,20 @@ pub trait TrainingSession: Send {
     /// Where lengths are wrong.
     fn step(&mut self, batch: &Batch<'_>, learning_rate: f32) -> Result<StepOutcome> {
         batch.check(self.outputs())?;
-        let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
+        let mut first = None;
         let loss = self.step_with(batch.pictures, batch.count, learning_rate, &mut |logits, gradients| {
-            outcome = batch.cross_entropy(logits, gradients);
+            let outcome = batch.cross_entropy(logits, gradients);
+            first.get_or_insert(outcome);
             Ok(outcome.loss)
         })?;
-        Ok(StepOutcome { loss, ..outcome })
+        Ok(StepOutcome { loss, correct: first.map_or(0, |f| f.correct) })
     }
 
     /// Forward, backward and one update with a loss of the caller's own; gives that loss.
     ///
-    /// `loss(outputs, gradients)` is called once with `count` rows of outputs (those before a closing
-    /// softmax) and writes the gradient of the loss by each of them; `gradients` has the same length and
-    /// holds leftovers. Where it fails, the weights stay as they are (moving statistics have moved).
+    /// `loss(outputs, gradients)` is called once, or twice with [`TrainingOptions::sharpness`], with `count` rows of
+    /// outputs (those before a closing softmax) and writes the gradient of the loss by each of them; `gradients` has
+    /// the same length and holds leftovers. Where it fails, the weights stay as they are (moving statistics have moved).
     ///
     /// # Errors
     /// Those of `loss`; where lengths are wrong.

@@ -73,7 +73,7 @@ pub(super) struct Moments {
 impl Session {
     pub(super) fn uses_batch_statistics(&self, id: NodeId, mode: Mode) -> bool {
         let node = &self.lowered.nodes[id];
-        mode == Mode::Training && node.trainable && matches!(node.kind, Kind::Norm { .. })
+        matches!(mode, Mode::Training { .. }) && node.trainable && matches!(node.kind, Kind::Norm { .. })
     }
 
     #[allow(clippy::too_many_arguments, reason = "the fields of one node kind")]
@@ -118,7 +118,8 @@ impl Session {
             merge(tasks, &mut mean, &mut variance);
             gathered.rows_per_task = 0;
             self.moments[input] = gathered;
-            for (at, new) in [(gamma + 2, &mean), (gamma + 3, &variance)] {
+            let moving = [(gamma + 2, &mean), (gamma + 3, &variance)];
+            for (at, new) in moving.into_iter().filter(|_| mode == Mode::Training { moves: true }) {
                 for (v, new) in self.parameters[at].values.iter_mut().zip(new) {
                     *v = (f64::from(*v) * f64::from(momentum) + new * (1.0 - f64::from(momentum))) as f32;
                 }

@@ -165,7 +165,13 @@ impl<'a> Training<'a> {
         let graph = network(recipe.side, recipe.side)?;
         let optimizer =
             Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: recipe.weight_decay };
-        let options = TrainingOptions { max_batch: recipe.batch, threads, optimizer, seed: recipe.seed };
+        let options = TrainingOptions {
+            max_batch: recipe.batch,
+            threads,
+            optimizer,
+            sharpness: 0.0,
+            seed: recipe.seed,
+        };
         let weights = start.map_or_else(|| fresh(&graph, recipe.seed), |network| network.weights().clone());
         let mut session = engine.training(&graph, &weights, &options)?;
         std::fs::create_dir_all(folder).map_err(|source| Error::Io { path: folder.to_owned(), source })?;

@@ -33,7 +33,7 @@ pub(super) fn convolve_channels(x: Tensor<4>, kernel: Tensor<1>, w: &Window) -> 
 /// off for some numbers of pictures.
 fn windowed(x: Tensor<4>, kernel: Tensor<4>, w: &Window, groups: usize) -> Tensor<4> {
     let pixels = (w.input[0] * w.input[1]).max(w.output[0] * w.output[1]);
-    let (pictures, most) = (x.dims()[0], (MOST_ROWS / pixels).max(1));
+    let (pictures, most) = (x.dims()[0], (MOST_SUMMED / pixels).max(1));
     if pictures <= most {
         return windowed_part(x, kernel, w, groups);
     }
@@ -84,12 +84,12 @@ pub(super) fn normalise(
     batch_norm_train(rows, gamma, beta, f64::from(epsilon))
 }
 
-/// Most rows that [`normalise`] takes: with 102,400 the sums that burn 0.22 takes over them on wgpu leave some out, with
-/// 31,744 none.
-pub(super) const MOST_ROWS: usize = 32_767;
+/// Most values that are added at once, rows of [`normalise`] among them: of 102,400 the sums that burn 0.22 takes on wgpu
+/// leave some out, of 31,744 none.
+pub(crate) const MOST_SUMMED: usize = 32_767;
 
 /// A value a channel at each pixel of a map of this shape. One axis a step: what is spread forward is summed backward,
-/// and over all pixels at once such a sum has the limit of [`MOST_ROWS`].
+/// and over all pixels at once such a sum has the limit of [`MOST_SUMMED`].
 pub(super) fn spread(x: Tensor<4>, [n, height, width, channels]: [usize; 4]) -> Tensor<4> {
     let row: Tensor<4> = x.expand([1, 1, width, channels]);
     let map: Tensor<4> = row.expand([1, height, width, channels]);

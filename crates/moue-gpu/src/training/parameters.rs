@@ -7,7 +7,7 @@ use moue_graph::lowering::Kind;
 use moue_graph::{Error, Graph, ParameterSpec, Result, Weights};
 
 use crate::layout::Layout;
-use crate::network::{Network, Statistics};
+use crate::network::{MOST_SUMMED, Network, Statistics};
 use crate::optimizer;
 use crate::transfer::{download, upload};
 
@@ -164,6 +164,21 @@ impl Parameters {
         Tensor::zeros([self.learnt.len()], &self.device)
     }
 
+    /// Moves the values a distance up a gradient, and gives those before.
+    pub fn climb(&mut self, gradient: &Tensor<1>, distance: f32) -> Tensor<1> {
+        let length = length(gradient);
+        let before = self.values.clone();
+        // At a stationary point there is no way up: no length is taken for 0.
+        let scale = length.clamp_min(1e-15).recip().mul_scalar(distance);
+        self.values = before.clone() + gradient.clone() * scale.expand([self.learnt.len()]);
+        before
+    }
+
+    /// Puts back what [`Parameters::climb`] gave.
+    pub fn return_to(&mut self, values: Tensor<1>) {
+        self.values = values;
+    }
+
     /// One update by a gradient laid out as [`Parameters::gradient`] does; `step` counts from 1.
     pub fn learn(&mut self, gradient: Tensor<1>, optimizer: &Optimizer, rate: f32, step: u64) {
         // In [0.5, 1] the difference to 1 is exact, so that values which do not decay stay as they are.
@@ -172,6 +187,13 @@ impl Parameters {
         self.values =
             optimizer::update(optimizer, rate, step, self.values.clone(), kept, gradient, &mut self.slots);
     }
+}
+
+/// The Euclidean length of a vector of any number of values, `[1]`.
+fn length(vector: &Tensor<1>) -> Tensor<1> {
+    let squares = vector.clone() * vector.clone();
+    let sums = squares.split(MOST_SUMMED, 0).into_iter().map(Tensor::sum).collect();
+    Tensor::cat(sums, 0).sum().sqrt()
 }
 
 /// To the host and back.

@@ -111,14 +111,15 @@ impl Replicas {
         })
     }
 
-    /// Queues the forward pass of each replica's part of the batch, and takes what normalisations saw into their
-    /// moving statistics.
+    /// Queues the forward pass of each replica's part of the batch, and where `moves` says so takes what normalisations
+    /// saw into their moving statistics.
     pub fn forward(
         &mut self,
         network: &Network,
         pictures: Pictures<'_>,
         seed: u64,
         step: u64,
+        moves: bool,
     ) -> Result<Passes> {
         let count = pictures.count();
         let (mut passes, mut seen) = (Vec::new(), Vec::new());
@@ -136,7 +137,7 @@ impl Replicas {
             seen.push(statistics);
         }
         let passes = Passes(passes);
-        if self.first.parameters.moves() {
+        if moves && self.first.parameters.moves() {
             self.move_statistics(&passes, seen, count)?;
         }
         Ok(passes)
@@ -160,25 +161,33 @@ impl Replicas {
         Ok(())
     }
 
-    /// Queues the backward passes, and moves every replica by the sum of their gradients. `gradient` is that of the
-    /// loss by each of the batch's logits; `step` counts from 1.
-    pub fn learn(
-        &mut self,
-        passes: Passes,
-        gradient: &[f32],
-        optimizer: &Optimizer,
-        rate: f32,
-        step: u64,
-    ) -> Result<()> {
+    /// Queues the backward passes, and gives each replica the sum of their gradients. `gradient` is that of the
+    /// loss by each of the batch's logits.
+    pub fn backward(&self, passes: Passes, gradient: &[f32]) -> Result<Vec<Tensor<1>>> {
         let gradients = self.all().zip(passes.0).map(|(replica, pass)| match pass {
             Some(pass) => replica.backward(pass, gradient),
             None => replica.parameters.no_gradient(),
         });
-        let sums = self.reduction.sums(gradients.collect())?;
-        for (replica, sum) in self.all_mut().zip(sums) {
-            replica.parameters.learn(sum, optimizer, rate, step);
+        self.reduction.sums(gradients.collect())
+    }
+
+    /// Moves every replica by a gradient from [`Replicas::backward`]; `step` counts from 1.
+    pub fn learn(&mut self, gradients: Vec<Tensor<1>>, optimizer: &Optimizer, rate: f32, step: u64) {
+        for (replica, gradient) in self.all_mut().zip(gradients) {
+            replica.parameters.learn(gradient, optimizer, rate, step);
         }
-        Ok(())
+    }
+
+    /// Moves every replica so far up such a gradient, and gives the values it had.
+    pub fn climb(&mut self, gradients: &[Tensor<1>], distance: f32) -> Vec<Tensor<1>> {
+        self.all_mut().zip(gradients).map(|(replica, g)| replica.parameters.climb(g, distance)).collect()
+    }
+
+    /// Puts back what [`Replicas::climb`] gave.
+    pub fn return_to(&mut self, values: Vec<Tensor<1>>) {
+        for (replica, values) in self.all_mut().zip(values) {
+            replica.parameters.return_to(values);
+        }
     }
 
     /// Logits as the weights are now, from the first device.
@@ -292,7 +301,7 @@ mod tests {
             reduction: Reduction::Host,
         };
         let optimizer = Optimizer::Adam { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-7, weight_decay: 0.1 };
-        let options = TrainingOptions { max_batch: 9, threads: 0, optimizer, seed: 3 };
+        let options = TrainingOptions { max_batch: 9, threads: 0, optimizer, sharpness: 0.0, seed: 3 };
         let weights = Weights::initialise(&graph, 1);
         let mut session = Session::new(&devices, Compute::F32, &graph, &weights, &options).unwrap();
         let mut before = session.weights();

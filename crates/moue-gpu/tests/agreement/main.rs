@@ -19,3 +19,4 @@ mod recipes;
 mod rendered;
 mod rendering;
 mod replicas;
+mod sharpness;

@@ -106,7 +106,8 @@ pub fn training(
     optimizer: &Optimizer,
     max_batch: usize,
 ) -> Box<dyn TrainingSession> {
-    let options = TrainingOptions { max_batch, threads: 2, optimizer: optimizer.clone(), seed: 5 };
+    let options =
+        TrainingOptions { max_batch, threads: 2, optimizer: optimizer.clone(), sharpness: 0.0, seed: 5 };
     engine.training(graph, weights, &options).unwrap()
 }
 

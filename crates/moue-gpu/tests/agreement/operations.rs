@@ -171,7 +171,13 @@ fn clamps_of_values_at_their_limits() {
 }
 
 fn options() -> moue_graph::engine::TrainingOptions {
-    moue_graph::engine::TrainingOptions { max_batch: 1, threads: 1, optimizer: PLAIN, seed: 1 }
+    moue_graph::engine::TrainingOptions {
+        max_batch: 1,
+        threads: 1,
+        optimizer: PLAIN,
+        sharpness: 0.0,
+        seed: 1,
+    }
 }
 
 #[test]

@@ -182,6 +182,7 @@ impl Plan<'_> {
             max_batch: self.recipe.batch,
             threads: self.options.threads,
             optimizer: self.recipe.optimizer.clone(),
+            sharpness: self.recipe.sharpness,
             // A session counts its steps from 0: a later one must not drop the same features again.
             seed: self.recipe.seed.wrapping_add(stage as u64 - 1),
         };
@@ -299,13 +300,14 @@ impl State {
         let learning_rate = plan.recipe.schedule.rate_at(progress.global_step, steps, plan.recipe.epochs);
         let tasks = plan.targets.tasks();
         batch.check(tasks.outputs())?;
-        let mut outcome = StepOutcome { loss: 0.0, correct: 0 };
+        let mut first = None;
         let compare: &mut Loss<'_> = &mut |logits, gradients| {
-            outcome = if tasks.is_single() {
+            let outcome = if tasks.is_single() {
                 batch.cross_entropy(logits, gradients)
             } else {
                 tasks.loss(logits, batch.targets, batch.weights, gradients)
             };
+            first.get_or_insert(outcome);
             Ok(outcome.loss)
         };
         let loss = if self.kept {
@@ -313,7 +315,7 @@ impl State {
         } else {
             self.session.step_with(batch.pictures, batch.count, learning_rate, compare)?
         };
-        let outcome = StepOutcome { loss, ..outcome };
+        let outcome = StepOutcome { loss, correct: first.map_or(0, |f| f.correct) };
         if !outcome.loss.is_finite() {
             let (epoch, step) = (progress.epoch, progress.step + 1);
             return Err(Error::Diverged { epoch, step, what: format!("the loss became {}", outcome.loss) });

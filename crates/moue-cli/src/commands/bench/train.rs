@@ -68,6 +68,7 @@ pub fn run(args: Args) -> Result {
         max_batch: batch,
         threads: args.threads.count(),
         optimizer: Optimizer::default(),
+        sharpness: 0.0,
         seed: 1,
     };
     let mut session = engine.training(&graph, &weights, &options)?;
