@@ -6,6 +6,8 @@ Writes, relative to the root of the checkout,
     crates/moue-graph/tests/fixtures/keras_summary.json
         every row of `summary()` of MobileNetV2 (alpha 1.0, 224x224x3) with the 128-64-7 head, and the
         parameter counts of the backbone for the published width multipliers;
+    crates/moue-graph/tests/fixtures/keras_mobilenet_v1.json
+        the same of MobileNet, the first version, without a head;
     crates/moue-cpu/tests/fixtures/keras_mobilenet_v2.json
         MobileNetV2 (alpha 0.35) with the same head: logits, losses and the weights after three Adam
         steps, once with all layers trained and once with the first half of the backbone frozen.
@@ -112,6 +114,12 @@ def mobilenet_v2(alpha, height, width):
     )
 
 
+def mobilenet_v1(alpha, height, width):
+    return keras.applications.MobileNet(
+        alpha=alpha, input_shape=(height, width, 3), include_top=False, weights=None
+    )
+
+
 def parameter_name(layer, weight):
     """The name in weight files; in memory Keras 3 calls a depthwise kernel plainly `kernel`."""
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D) and weight.name == "kernel"
@@ -210,13 +218,7 @@ def record(case):
     return result
 
 
-def summary_facts():
-    keras.backend.clear_session()
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
-    model = add_head(mobilenet_v2(1.0, 224, 224))
-    lines = []
-    model.summary(print_fn=lambda text, **_: lines.extend(text.splitlines()), line_length=150)
+def layer_rows(model):
     rows = []
     for layer in model.layers:
         inputs = [t._keras_history.operation.name for t in layer._inbound_nodes[0].input_tensors]
@@ -230,11 +232,38 @@ def summary_facts():
                 "weights": [[parameter_name(layer, w), list(w.shape)] for w in layer.weights],
             }
         )
+    return rows
+
+
+def plain_session():
+    keras.backend.clear_session()
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+
+
+def counts(build, alphas):
     no_top = {}
-    for alpha in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4):
-        backbone = mobilenet_v2(alpha, 224, 224)
+    for alpha in alphas:
+        backbone = build(alpha, 224, 224)
         trainable = int(sum(np.prod(w.shape) for w in backbone.trainable_weights))
         no_top[str(alpha)] = {"total": backbone.count_params(), "trainable": trainable}
+    return no_top
+
+
+def mobilenet_v1_facts():
+    plain_session()
+    rows = layer_rows(mobilenet_v1(1.0, 224, 224))
+    without_head = counts(mobilenet_v1, (0.25, 0.5, 0.75, 1.0))
+    return {"keras": keras.__version__, "rows": rows, "totals": [], "without_head": without_head}
+
+
+def summary_facts():
+    plain_session()
+    model = add_head(mobilenet_v2(1.0, 224, 224))
+    lines = []
+    model.summary(print_fn=lambda text, **_: lines.extend(text.splitlines()), line_length=150)
+    rows = layer_rows(model)
+    no_top = counts(mobilenet_v2, (0.35, 0.5, 0.75, 1.0, 1.3, 1.4))
     totals = [line for line in lines if "params:" in line]
     return {"keras": keras.__version__, "rows": rows, "totals": totals, "without_head": no_top}
 
@@ -247,10 +276,10 @@ def write(path, value):
 
 
 def main():
-    facts = summary_facts()
-    rows = ",\n".join("  " + json.dumps(row) for row in facts.pop("rows"))
-    head = json.dumps(facts)[1:-1]
-    write("crates/moue-graph/tests/fixtures/keras_summary.json", f"{{{head}, \"rows\": [\n{rows}\n]}}")
+    for name, facts in (("summary", summary_facts()), ("mobilenet_v1", mobilenet_v1_facts())):
+        rows = ",\n".join("  " + json.dumps(row) for row in facts.pop("rows"))
+        head = json.dumps(facts)[1:-1]
+        write(f"crates/moue-graph/tests/fixtures/keras_{name}.json", f"{{{head}, \"rows\": [\n{rows}\n]}}")
     cases = ",\n".join(json.dumps(record(case)) for case in CASES)
     head = json.dumps({"keras": keras.__version__, "alpha": 0.35, "classes": CLASSES, "learning_rate": 1e-3, "epsilon": EPSILON})[1:-1]
     write("crates/moue-cpu/tests/fixtures/keras_mobilenet_v2.json", f"{{{head}, \"cases\": [\n{cases}\n]}}")

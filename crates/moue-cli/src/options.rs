@@ -158,7 +158,7 @@ fn probability(text: &str) -> std::result::Result<f32, String> {
 /// The network a command is about, built rather than read.
 #[derive(Clone, Debug, Args)]
 pub struct Architecture {
-    /// Family of networks: mobilenet_v2, efficientnet_lite0 to 2
+    /// Family of networks: mobilenet_v1, mobilenet_v2, efficientnet_lite0 to 2
     #[arg(long, value_name = "NAME", default_value = "mobilenet_v2")]
     pub backbone: String,
     /// Width multiplier; 1 is the published network

@@ -1,9 +1,11 @@
 //! Backbones: feature extractors without a classification head, one file a family.
 
 mod efficientnet_lite;
+mod mobilenet_v1;
 mod mobilenet_v2;
 
 pub use efficientnet_lite::{EfficientNetLite, Lite};
+pub use mobilenet_v1::MobileNetV1;
 pub use mobilenet_v2::MobileNetV2;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +24,7 @@ pub enum Stem {
 
 /// Names accepted by [`build`].
 pub const NAMES: &[&str] =
-    &["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "mobilenet_v2"];
+    &["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "mobilenet_v1", "mobilenet_v2"];
 
 /// Builds a backbone of a family.
 ///
@@ -32,6 +34,7 @@ pub fn build(name: &str, alpha: f32, input: [usize; 3], stem: Stem) -> Result<Gr
         return EfficientNetLite { size, alpha, input, stem }.build();
     }
     match name {
+        "mobilenet_v1" => MobileNetV1 { alpha, input, stem }.build(),
         "mobilenet_v2" => MobileNetV2 { alpha, input, stem }.build(),
         other => Err(Error::Parameter(format!("unknown backbone {other}; known are {}", NAMES.join(", ")))),
     }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an unmet expectation fails the test")]
 
-use moue_graph::backbones::{self, MobileNetV2};
+use moue_graph::backbones::{self, MobileNetV1, MobileNetV2};
 use moue_graph::{Graph, Head, attach_head};
 use serde::Deserialize;
 
@@ -53,8 +53,30 @@ fn counts_the_multiplications_of_the_reference_network() {
 
 #[test]
 fn layers_are_those_of_keras_in_its_order() {
-    let graph = reference_network();
-    let facts = facts();
+    same_layers(&reference_network(), &facts());
+}
+
+fn mobilenet_v1_facts() -> Facts {
+    serde_json::from_str(include_str!("fixtures/keras_mobilenet_v1.json")).unwrap()
+}
+
+#[test]
+fn layers_of_the_first_mobilenet_are_those_of_keras() {
+    let mut facts = mobilenet_v1_facts();
+    facts.rows[0].name = "input_layer".into();
+    let first = facts.rows[1].inputs[0].clone();
+    assert!(first.starts_with("input_layer"), "{first}");
+    facts.rows[1].inputs[0] = "input_layer".into();
+    same_layers(&backbones::by_name("mobilenet_v1", 1.0, 224).unwrap(), &facts);
+    assert_eq!(facts.without_head.len(), 4);
+    for (alpha, counts) in facts.without_head {
+        let backbone =
+            MobileNetV1 { alpha: alpha.parse().unwrap(), ..MobileNetV1::default() }.build().unwrap();
+        assert_eq!(backbone.parameter_count(), (counts.total, counts.trainable), "alpha {alpha}");
+    }
+}
+
+fn same_layers(graph: &Graph, facts: &Facts) {
     assert_eq!(graph.layers().len(), facts.rows.len());
     let parameters = graph.parameters();
     for (id, (layer, row)) in graph.layers().iter().zip(&facts.rows).enumerate() {
