@@ -300,10 +300,10 @@ fn files_that_are_no_layers_model_are_refused() {
         std::fs::write(&path, bytes).unwrap();
         tfjs::read(folder.path()).unwrap_err().to_string()
     };
-    assert!(error(b"").contains("is no TensorFlow.js layers model"));
-    assert!(error(b"\xff\xd8\xff").contains("is no TensorFlow.js layers model"));
+    assert!(error(b"").contains("is no TensorFlow.js model"));
+    assert!(error(b"\xff\xd8\xff").contains("is no TensorFlow.js model"));
     assert!(error(b"{}").contains("modelTopology"));
-    assert!(error(&[b'['; 100_000]).contains("is no TensorFlow.js layers model"));
+    assert!(error(&[b'['; 100_000]).contains("is no TensorFlow.js model"));
     let graph_model = br#"{"format":"graph-model","modelTopology":{"node":[]},"weightsManifest":[]}"#;
     assert!(error(graph_model).contains("graph-model, expected a layers-model"));
     std::fs::File::create(&path).unwrap().set_len((16 << 20) + 1).unwrap();

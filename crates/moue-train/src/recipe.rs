@@ -166,6 +166,13 @@ impl Recipe {
         require(matches!(self.backbone.channels, 1 | 3), &["backbone", "channels"], || {
             format!("{} must be 1 or 3", self.backbone.channels)
         })?;
+        if let Some([black, white]) = self.backbone.weights_range {
+            require(
+                black.is_finite() && white.is_finite() && black < white,
+                &["backbone", "weights_range"],
+                || format!("[{black}, {white}] must be two finite numbers, the first below the second"),
+            )?;
+        }
         below_one(&["head", "dropout"], self.head.dropout)?;
         self.optimizer_faults()?;
         self.schedule.check().map_err(|(key, reason)| Fault { keys: vec!["schedule", key], reason })?;

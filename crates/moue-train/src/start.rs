@@ -1,5 +1,6 @@
 //! The network a training begins with.
 
+mod settle;
 mod stem;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub struct Start {
     pub taken: usize,
     /// Tensors of the graph.
     pub tensors: usize,
+    /// Whether normalisations taken from there do not know their inputs' statistics: [`Start::settle`] measures them.
+    pub is_folded: bool,
 }
 
 impl Recipe {
@@ -49,18 +52,23 @@ impl Recipe {
         let mut weights = Weights::initialise(&graph, self.seed);
         let tensors = weights.len();
         let Some(path) = self.backbone.weights.as_ref().map(|p| base.join(p)) else {
-            return Ok(Start { graph, weights, source: None, taken: 0, tensors });
+            return Ok(Start { graph, weights, source: None, taken: 0, tensors, is_folded: false });
         };
         let is_model = path.extension().is_some_and(|e| e == "safetensors");
         let is_pytorch = path.extension().is_some_and(|e| e == "pth" || e == "pt");
-        let (theirs, mut found) = if is_model {
+        let (theirs, mut found, is_folded) = if is_model {
             let model = Model::load(&path)?;
-            (model.graph, model.weights)
+            (model.graph, model.weights, false)
         } else if is_pytorch {
-            formats::pytorch::read(&path)?
+            let (graph, weights) = formats::pytorch::read(&path)?;
+            (graph, weights, false)
         } else {
-            formats::tfjs::read(&path)?
+            let features = formats::tfjs::read_features(&path)?;
+            (features.graph, features.weights, features.is_folded)
         };
+        if let Some(theirs_range) = self.backbone.weights_range {
+            stem::rescale(&theirs, self.input_range, theirs_range, &mut found)?;
+        }
         stem::adapt(&graph, &theirs, &mut found)?;
         let taken = weights.take_matching(&graph, &found);
         if taken == 0 {
@@ -72,7 +80,7 @@ impl Recipe {
                 self.backbone.alpha
             )));
         }
-        Ok(Start { graph, weights, source: Some(path), taken, tensors })
+        Ok(Start { graph, weights, source: Some(path), taken, tensors, is_folded })
     }
 }
 

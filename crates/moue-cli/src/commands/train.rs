@@ -52,7 +52,8 @@ pub struct Args {
     /// Start afresh although the run folder or the model is there already, and replace them
     #[arg(long)]
     force: bool,
-    /// Values to begin with: a model file, a folder in TensorFlow.js layers format, or a PyTorch state dict (.pth)
+    /// Values to begin with: a model file, a folder in TensorFlow.js layers format, a TensorFlow.js graph model (its
+    /// .json), or a PyTorch state dict (.pth)
     #[arg(long, value_name = "MODEL|TFJS_DIR")]
     start: Option<PathBuf>,
     #[command(flatten)]
@@ -102,8 +103,9 @@ impl Plan {
 
     fn train(&self, engine: &dyn Engine, dataset: &Dataset, mut display: Display) -> Result {
         let (recipe, options) = (&self.recipe, &self.options);
-        let start = recipe.start(dataset.labels().len(), &options.base)?;
+        let mut start = recipe.start(dataset.labels().len(), &options.base)?;
         describe(recipe, &start);
+        start.settle(engine, dataset, recipe, &options.base, options.threads)?;
         let outcome = fit(engine, &start.graph, &start.weights, dataset, recipe, options, &mut display)?;
         drop(display);
         if let Err(error) = curves::draw(&recipe.name, &outcome.history, &options.folder) {
@@ -157,6 +159,9 @@ fn describe(recipe: &Recipe, start: &moue_train::Start) {
             start.tensors,
             source.display()
         ));
+        if start.is_folded {
+            console::say(format_args!("Its normalisations are folded: measuring what they see"));
+        }
     }
 }
 

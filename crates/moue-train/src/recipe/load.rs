@@ -126,6 +126,10 @@ mod tests {
         assert!(message("[optimizer]\nname='adam'\nbeta_1 = 1.0").starts_with("a.toml:3: optimizer.beta_1"));
         assert!(message("[augmentation]\nflip = 2").starts_with("a.toml:2: augmentation.flip"));
         assert!(message("input_range = [1, 0]").starts_with("a.toml:1: input_range"));
+        assert!(message("sharpness = -0.1").starts_with("a.toml:1: sharpness"));
+        assert!(
+            message("[backbone]\nweights_range = [2, 1]").starts_with("a.toml:2: backbone.weights_range")
+        );
         assert!(message("name = '../x'").starts_with("a.toml:1: name"));
         assert!(message("\nlabel_smoothing = nan").starts_with("a.toml:2: label_smoothing"));
     }

@@ -25,11 +25,15 @@ pub struct Backbone {
     /// Step of the first convolution: `stride2` as published, `stride1` for small pictures.
     pub stem: Stem,
     /// Where the values come from: a moue `.safetensors` model, a folder (or `model.json`) in
-    /// TensorFlow.js layers format, or a PyTorch state dict (`.pth`, `.pt`) of EfficientNet-Lite0. Tensors are
-    /// taken by layer name and shape. A relative path starts at the recipe's folder. Absent: everything is
-    /// learnt from scratch.
+    /// TensorFlow.js layers format, the `.json` of a TensorFlow.js graph model, or a PyTorch state dict (`.pth`,
+    /// `.pt`) of EfficientNet-Lite. Tensors are taken by layer name and shape. A relative path starts at the recipe's
+    /// folder. Absent: everything is learnt from scratch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
+    /// What black and white were for the network that `weights` come from, where that is not `input_range`: its first
+    /// kernel is rescaled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_range: Option<[f32; 2]>,
 }
 
 impl Default for Backbone {
@@ -41,6 +45,7 @@ impl Default for Backbone {
             channels: 3,
             stem: Stem::Stride2,
             weights: None,
+            weights_range: None,
         }
     }
 }

@@ -2,7 +2,42 @@
 
 use moue_graph::{Graph, Op, Padding, Tensor, Weights};
 
-use crate::Result;
+use crate::{Error, Result};
+
+/// Changes the first kernel of a network, and the mean of the normalisation behind it, from inputs in which black and
+/// white are `from` to inputs in which they are `to`. Answers stay the same, but for the border: zeros around the
+/// picture are another grey now.
+pub(super) fn rescale(theirs: &Graph, to: [f32; 2], from: [f32; 2], found: &mut Weights) -> Result<()> {
+    // The old input is `slope` x the new one + `offset`.
+    let slope = (from[1] - from[0]) / (to[1] - to[0]);
+    let offset = from[0] - slope * to[0];
+    let refuse = || {
+        let reason =
+            "backbone.weights_range: the network does not begin with a convolution and a normalisation";
+        Error::Parameter(reason.into())
+    };
+    let (name, _) = first(theirs).ok_or_else(refuse)?;
+    let reads_it = |layer: &&moue_graph::Layer| match layer.inputs[..] {
+        [input] => theirs.layers()[input].name == name && matches!(layer.op, Op::BatchNormalization { .. }),
+        _ => false,
+    };
+    let norm = theirs.layers().iter().find(reads_it).ok_or_else(refuse)?;
+    let (kernel, mean) = (format!("{name}/kernel"), format!("{}/moving_mean", norm.name));
+    let (Some(kernel_tensor), Some(mean_tensor)) = (found.get(&kernel), found.get(&mean)) else {
+        return Err(refuse());
+    };
+    let (mut kernel_tensor, mut mean_tensor) = (kernel_tensor.clone(), mean_tensor.clone());
+    let filters = mean_tensor.data().len();
+    for taps in kernel_tensor.data_mut().chunks_mut(filters.max(1)) {
+        for (tap, mean) in taps.iter_mut().zip(mean_tensor.data_mut()) {
+            *mean -= offset * *tap;
+            *tap *= slope;
+        }
+    }
+    found.insert(kernel, kernel_tensor);
+    found.insert(mean, mean_tensor);
+    Ok(())
+}
 
 /// Changes the first kernel of `found`, values of the network `theirs`, where `ours` differs in how it reads the
 /// picture:
@@ -110,6 +145,39 @@ mod tests {
                 assert!((a - b).abs() < 1e-5, "{y}, {x}: {a} is not {b}");
             }
         }
+    }
+
+    #[test]
+    fn a_rescaled_start_answers_the_same_to_rescaled_pictures() {
+        let mut b = Graph::builder("small");
+        let conv = Op::Conv2D {
+            filters: 2,
+            kernel_size: [3, 3],
+            strides: [1, 1],
+            padding: Padding::Same,
+            use_bias: false,
+            activation: moue_graph::Activation::Linear,
+        };
+        let x = b.add("input", Op::InputLayer { shape: vec![3, 3, 1] }, &[]).unwrap();
+        let x = b.add("conv", conv, &[x]).unwrap();
+        b.add("bn", Op::BatchNormalization { epsilon: 1e-3, momentum: 0.9 }, &[x]).unwrap();
+        let graph = b.finish().unwrap();
+        let mut weights = Weights::initialise(&graph, 4);
+        let before = weights.clone();
+        rescale(&graph, [-1.0, 1.0], [-100.0, 155.0], &mut weights).unwrap();
+        // Pixel by pixel between black and white; what the normalisation takes off is the same in the middle.
+        let middle = |weights: &Weights, pixels: &[f32; 9], filter: usize| {
+            let kernel = weights.get("conv/kernel").unwrap().data();
+            let sum: f32 = pixels.iter().enumerate().map(|(i, p)| p * kernel[i * 2 + filter]).sum();
+            sum - weights.get("bn/moving_mean").unwrap().data()[filter]
+        };
+        let grey = [0.0, 0.1, 0.9, 1.0, 0.4, 0.3, 0.7, 0.2, 0.6];
+        for filter in 0..2 {
+            let old = middle(&before, &grey.map(|g| g * 255.0 - 100.0), filter);
+            let new = middle(&weights, &grey.map(|g| g * 2.0 - 1.0), filter);
+            assert!((old - new).abs() < 1e-3 * old.abs().max(1.0), "{old} became {new}");
+        }
+        assert!(rescale(&graph, [0.0, 1.0], [0.0, 1.0], &mut Weights::new()).is_err());
     }
 
     #[test]

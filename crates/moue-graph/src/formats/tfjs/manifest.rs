@@ -42,12 +42,22 @@ enum Stored {
     F16,
     U8 { min: f64, scale: f64 },
     U16 { min: f64, scale: f64 },
+    I32,
+}
+
+/// What tensors are called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// `layer/parameter`: some converters put scopes before it and `:0` behind. Numbers are real.
+    Layers,
+    /// As in the file, as nodes refer to them. Whole numbers, which constants may be, are read as real ones.
+    Nodes,
 }
 
 impl Stored {
     fn bytes(self) -> u64 {
         match self {
-            Self::F32 => 4,
+            Self::F32 | Self::I32 => 4,
             Self::F16 | Self::U16 { .. } => 2,
             Self::U8 { .. } => 1,
         }
@@ -57,6 +67,7 @@ impl Stored {
     fn values(self, bytes: &[u8]) -> Vec<f32> {
         match self {
             Self::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
+            Self::I32 => bytes.as_chunks().0.iter().map(|&b| i32::from_le_bytes(b) as f32).collect(),
             Self::F16 => bytes.as_chunks().0.iter().map(|&b| half::f16::from_le_bytes(b).to_f32()).collect(),
             Self::U8 { min, scale } => bytes.iter().map(|&q| (f64::from(q) * scale + min) as f32).collect(),
             Self::U16 { min, scale } => {
@@ -68,7 +79,7 @@ impl Stored {
 }
 
 impl Entry {
-    fn stored(&self) -> Result<Stored, String> {
+    fn stored(&self, naming: Naming) -> Result<Stored, String> {
         let name = &self.name;
         let affine = |q: &Quantization| match (q.min, q.scale) {
             (Some(min), Some(scale)) if min.is_finite() && scale.is_finite() => Ok((min, scale)),
@@ -77,6 +88,7 @@ impl Entry {
         match (self.dtype.as_str(), self.quantization.as_ref()) {
             ("float32", None) => Ok(Stored::F32),
             ("float16", None) => Ok(Stored::F16),
+            ("int32", None) if naming == Naming::Nodes => Ok(Stored::I32),
             ("float32", Some(q)) => match q.dtype.as_str() {
                 "uint8" => affine(q).map(|(min, scale)| Stored::U8 { min, scale }),
                 "uint16" => affine(q).map(|(min, scale)| Stored::U16 { min, scale }),
@@ -93,8 +105,10 @@ impl Entry {
         self.shape.iter().try_fold(1u64, |n, &side| n.checked_mul(side))
     }
 
-    /// `layer/parameter`: some converters put scopes before it and `:0` behind.
-    fn tensor_name(&self) -> String {
+    fn tensor_name(&self, naming: Naming) -> String {
+        if naming == Naming::Nodes {
+            return self.name.clone();
+        }
         let name = self.name.split(':').next().unwrap_or(&self.name);
         let mut parts: Vec<&str> = name.rsplitn(3, '/').take(2).collect();
         parts.reverse();
@@ -103,7 +117,7 @@ impl Entry {
 }
 
 /// Every weight of the manifest; shards are looked for in `folder`, errors of the manifest name `json`.
-pub(super) fn weights(groups: &[Group], folder: &Path, json: &Path) -> Result<Weights> {
+pub(super) fn weights(groups: &[Group], folder: &Path, json: &Path, naming: Naming) -> Result<Weights> {
     let refuse = |reason: String| Error::format(json, reason);
     let mut weights = Weights::new();
     let mut total = 0u64;
@@ -111,7 +125,7 @@ pub(super) fn weights(groups: &[Group], folder: &Path, json: &Path) -> Result<We
         let mut parts = Vec::with_capacity(group.weights.len());
         let mut needed = 0u64;
         for entry in &group.weights {
-            let stored = entry.stored().map_err(refuse)?;
+            let stored = entry.stored(naming).map_err(refuse)?;
             let length =
                 entry.values().and_then(|n| n.checked_mul(stored.bytes())).filter(|&n| n <= MAX_SHARDS);
             let Some(length) = length else {
@@ -137,7 +151,7 @@ pub(super) fn weights(groups: &[Group], folder: &Path, json: &Path) -> Result<We
                 return Err(refuse(format!("weight {} holds values that are not finite", entry.name)));
             }
             let shape = entry.shape.iter().map(|&side| side as usize).collect();
-            let name = entry.tensor_name();
+            let name = entry.tensor_name(naming);
             if weights.get(&name).is_some() {
                 return Err(refuse(format!("weight {name} stands twice in the manifest")));
             }
