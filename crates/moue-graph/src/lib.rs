@@ -18,6 +18,7 @@ mod model;
 mod op;
 pub mod pages;
 mod quantized;
+pub mod random;
 mod summary;
 mod tensor_file;
 pub mod views;

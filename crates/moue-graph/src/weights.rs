@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::graph::Graph;
 use crate::op::Op;
 use crate::quantized::Quantized;
+use crate::random;
 use crate::{Error, Result};
 
 /// A dense tensor of f32, row-major. A clone shares the values until one of the two changes them.
@@ -231,7 +232,7 @@ fn fan_sum(op: &Op, shape: &[usize]) -> f64 {
     (fan_in + fan_out) as f64
 }
 
-/// SplitMix64 (Steele, Lea and Flood 2014) seeded by a name: each tensor has a stream of its own.
+/// A random stream seeded by a name: each tensor has its own.
 struct NameHash(u64);
 
 impl NameHash {
@@ -240,15 +241,12 @@ impl NameHash {
         let hash = name
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
-        Self(hash ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        Self(hash ^ seed.wrapping_mul(random::STEP))
     }
 
     /// The next value, uniform in [0, 1).
     fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+        self.0 = self.0.wrapping_add(random::STEP);
+        (random::mix(self.0) >> 11) as f64 / (1u64 << 53) as f64
     }
 }

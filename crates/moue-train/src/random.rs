@@ -1,25 +1,24 @@
 //! Random numbers addressed by what they are for, not by how many were drawn before.
 
+use moue_graph::random::{STEP, mix};
+
 /// Counter-based stream: the values of one picture in one epoch depend on nothing else, so threads,
 /// batch order and the point of a resume cannot change them.
 ///
-/// SplitMix64 (Steele, Lea and Flood: "Fast Splittable Pseudorandom Number Generators", 2014); the
-/// key is mixed through the same function.
+/// The key is mixed through the same function as the states.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream(u64);
-
-const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Stream {
     /// The stream of one sample in one epoch.
     pub(crate) fn new(seed: u64, epoch: u64, sample: u64) -> Self {
-        let key = mix(mix(mix(seed.wrapping_add(GAMMA)) ^ epoch).wrapping_add(GAMMA) ^ sample);
+        let key = mix(mix(mix(seed.wrapping_add(STEP)) ^ epoch).wrapping_add(STEP) ^ sample);
         Self(key)
     }
 
     /// The next 64 bits.
     pub(crate) fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(GAMMA);
+        self.0 = self.0.wrapping_add(STEP);
         mix(self.0)
     }
 
@@ -37,12 +36,6 @@ impl Stream {
     pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
-}
-
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Which values a dropout keeps: the same on every engine, whatever order it computes them in.
 
+use crate::random::{STEP, mix};
+
 /// The random stream of one dropout in one step.
 #[derive(Clone, Copy, Debug)]
 pub struct DropoutStream(u64);
@@ -8,7 +10,7 @@ impl DropoutStream {
     /// `seed` is the session's, `step` counts the steps done before this one, `node` is the dropout's number in the
     /// [lowered](crate::lowering) graph.
     pub fn new(seed: u64, step: u64, node: usize) -> Self {
-        Self(seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((node as u64) << 48))
+        Self(seed ^ step.wrapping_mul(STEP) ^ ((node as u64) << 48))
     }
 
     /// What the value number `index` of the batch is multiplied by: 0 for a share of `rate`, else `1 / (1 - rate)`.
@@ -22,12 +24,9 @@ fn unit(stream: u64, index: u64) -> f32 {
     (mixed(stream, index) >> 40) as f32 / (1u32 << 24) as f32
 }
 
-/// The `index`-th 64 bits of a random stream: SplitMix64's finaliser.
+/// The `index`-th 64 bits of a random stream.
 pub(super) fn mixed(stream: u64, index: u64) -> u64 {
-    let mut z = stream.wrapping_add(index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    mix(stream.wrapping_add(index.wrapping_add(1).wrapping_mul(STEP)))
 }
 
 #[cfg(test)]
