@@ -17,6 +17,7 @@ mod random;
 mod recipe;
 mod schedule;
 mod selection;
+mod shares;
 mod start;
 mod targets;
 mod tasks;

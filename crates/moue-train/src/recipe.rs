@@ -42,6 +42,10 @@ pub struct Recipe {
     /// trains, and are cut off in the model that is saved. Unlike `ferplus_weight` it leaves the classes' own
     /// targets alone. Above 0, rows without a face by these votes are left out of training.
     pub ferplus_task: f32,
+    /// Brings the mean of the targets to the classes' shares among the labels of the training rows, which votes and
+    /// teachers shift, and then that of the model's answers to the validation pictures (their labels are not used), by
+    /// the last layer's biases.
+    pub match_shares: bool,
     /// How far up the gradient a step looks before it goes down, 0..=10; 0: not at all. Minima that stay low there
     /// are flat, and generalise better (Foret et al.: "Sharpness-Aware Minimization", ICLR 2021; they use 0.05). Doubles
     /// the cost of a step.
@@ -93,6 +97,7 @@ impl Default for Recipe {
             label_smoothing: 0.0,
             ferplus_weight: 0.0,
             ferplus_task: 0.0,
+            match_shares: false,
             sharpness: 0.0,
             class_weights: ClassWeights::None,
             input_range: [0.0, 1.0],

@@ -4,7 +4,7 @@ use moue_data::{Dataset, LabelSet, Labels};
 
 use crate::recipe::Recipe;
 use crate::tasks::Tasks;
-use crate::{Error, Result};
+use crate::{Error, Result, shares};
 
 /// Targets of the training rows.
 #[derive(Debug)]
@@ -72,6 +72,14 @@ impl Targets {
             }
         }
         self
+    }
+
+    /// Brings the mean of the targets to the classes' shares among the labels.
+    pub(crate) fn matched(mut self, shares: &[f64]) -> Result<Self> {
+        let width = self.tasks.outputs();
+        let factors = shares::factors(&self.rows, width, shares)?;
+        shares::apply(&mut self.rows, width, &factors);
+        Ok(self)
     }
 
     pub(crate) fn len(&self) -> usize {

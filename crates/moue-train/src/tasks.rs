@@ -154,7 +154,7 @@ impl Tasks {
 }
 
 /// Names of the last layer's parameters.
-fn last_parameters(graph: &Graph) -> Vec<String> {
+pub(crate) fn last_parameters(graph: &Graph) -> Vec<String> {
     let last = graph.layers().len().saturating_sub(1);
     graph.parameters().into_iter().filter(|p| p.layer == last).map(|p| p.name).collect()
 }

@@ -11,8 +11,11 @@ use std::path::Path;
 
 use moue_cpu::CpuEngine;
 use moue_data::Dataset;
+use moue_graph::engine::{Engine, InferenceOptions};
+use moue_graph::{Calibration, ModelCard, View};
 use moue_train::{
-    Averaging, Control, Ended, EpochRow, FitOptions, FitOutcome, Freeze, Observer, Recipe, StepReport, fit,
+    Averaging, Control, Ended, EpochRow, FitOptions, FitOutcome, Freeze, Observer, Recipe, Rows, Selection,
+    Silent, StepReport, evaluate, fit,
 };
 
 fn recipe() -> Recipe {
@@ -68,4 +71,44 @@ fn interrupted_runs_and_other_threads_give_the_same_bits() {
     };
     assert_eq!(last("parts"), last("whole"));
     assert_eq!(outcome.model.unwrap().weights, whole.model.unwrap().weights);
+}
+
+/// The mean of the answers to the validation rows is what the labels' shares in Training are, however few epochs the
+/// network has had to learn that.
+#[test]
+fn answers_keep_the_shares_of_the_labels() {
+    let dataset = data::read(&data::csv(70));
+    let folder = tempfile::tempdir().unwrap();
+    let train = |name: &str, match_shares: bool| {
+        let recipe = Recipe { epochs: 2, match_shares, ..recipe() };
+        let start = recipe.start(7, Path::new(".")).unwrap();
+        let options = FitOptions::new(folder.path().join(name));
+        let outcome =
+            fit(&CpuEngine, &start.graph, &start.weights, &dataset, &recipe, &options, &mut Silent).unwrap();
+        let model = outcome.model.unwrap();
+        let selection = Selection::new(&dataset, &recipe, Path::new(".")).unwrap();
+        let options = InferenceOptions { max_batch: 8, threads: 1 };
+        let mut session = CpuEngine.inference(&model.graph, &model.weights, &options).unwrap();
+        let rows = Rows { dataset: &dataset, indices: &selection.validation, leaked: &[] };
+        let card = ModelCard { calibration: Calibration::default(), ..model.card.clone() };
+        let seen =
+            evaluate(session.as_mut(), model.graph.input_shape(), &card, rows, &[View::PLAIN], 8).unwrap();
+        let counts = dataset.class_counts(&selection.training);
+        let mut furthest = 0f64;
+        for (class, count) in counts.into_iter().enumerate() {
+            let share = count as f64 / selection.training.len() as f64;
+            let answers = seen.probabilities.chunks_exact(7).map(|row| f64::from(row[class]));
+            let mean = answers.sum::<f64>() / selection.validation.len() as f64;
+            furthest = furthest.max((mean - share).abs());
+        }
+        // What the run reports is how good the saved model is.
+        assert!(
+            (outcome.history[1].val_accuracy - seen.scores.accuracy).abs() < 1e-9
+                || outcome.best_epoch == Some(1)
+        );
+        furthest
+    };
+    let (matched, plain) = (train("matched", true), train("plain", false));
+    assert!(matched < 1e-4, "{matched} from the shares");
+    assert!(plain > 1e-2, "the test would not see the difference: {plain}");
 }

@@ -39,6 +39,8 @@ pub(super) struct Plan<'a> {
     /// Labels of the validation rows.
     pub(super) labels: Vec<usize>,
     pub(super) targets: Targets,
+    /// Each class's share of the training labels, where answers are to keep them.
+    pub(super) shares: Option<Vec<f64>>,
 }
 
 /// What changes.
@@ -84,6 +86,13 @@ impl<'a> Run<'a> {
                 teaching.answers(engine, dataset, &selection.training, &options.base, options.threads)?;
             targets = targets.taught(teaching.weight, &answers);
         }
+        let shares = recipe.match_shares.then(|| {
+            let counts = dataset.class_counts(&selection.training);
+            counts.into_iter().map(|n| n as f64 / selection.training.len() as f64).collect::<Vec<_>>()
+        });
+        if let Some(shares) = &shares {
+            targets = targets.matched(shares)?;
+        }
         let (learner, weights) = match targets.tasks() {
             tasks if tasks.is_single() => (graph.clone(), weights.clone()),
             tasks => tasks.widen(graph, weights, recipe.seed)?,
@@ -103,6 +112,7 @@ impl<'a> Run<'a> {
             target,
             labels,
             targets,
+            shares,
         };
 
         let last = options.last();

@@ -3,18 +3,21 @@
 use std::path::PathBuf;
 
 use moue_graph::engine::{InferenceOptions, TrainingSession};
-use moue_graph::{Calibration, Model, ModelCard, Weights};
+use moue_graph::{Calibration, Graph, Model, ModelCard, Weights};
 use serde_json::json;
 
 use super::run::Plan;
-use crate::Result;
 use crate::calibrate::{cross_validated_ece, fit_temperature, probabilities};
 use crate::evaluate::{Rows, logits_of};
 use crate::metrics::Scores;
+use crate::tasks::last_parameters;
+use crate::{Error, Result, shares};
 
 /// Answers on the validation rows.
 pub(super) struct Validation {
     logits: Vec<f32>,
+    /// What was added to the logits of each class so that classes keep their shares; empty where nothing was.
+    offsets: Vec<f32>,
     /// Scores before calibration.
     pub(super) scores: Scores,
 }
@@ -39,7 +42,7 @@ pub(super) fn validate(
         None if tasks.is_single() => None,
         None => Some(tasks.cut(&plan.learner, session.weights())?),
     };
-    let logits = if let Some(weights) = &apart {
+    let mut logits = if let Some(weights) = &apart {
         let options = InferenceOptions { max_batch: batch, threads: plan.options.threads };
         let mut kept = plan.engine.inference(plan.graph, weights, &options)?;
         logits_of(&mut |p, n, out| kept.logits(p, n, out), &plan.target, names.len(), rows, batch)?
@@ -49,9 +52,33 @@ pub(super) fn validate(
     if logits.iter().any(|l| !l.is_finite()) {
         return Ok(None);
     }
-    let raw = probabilities(&logits, names.len(), Calibration::default())?;
+    let mut raw = probabilities(&logits, names.len(), Calibration::default())?;
+    let mut offsets = Vec::new();
+    if let Some(shares) = &plan.shares {
+        let factors = shares::factors(&raw, names.len(), shares)?;
+        shares::apply(&mut raw, names.len(), &factors);
+        offsets = factors.iter().map(|f| f.ln() as f32).collect();
+        for row in logits.chunks_exact_mut(names.len()) {
+            row.iter_mut().zip(&offsets).for_each(|(logit, offset)| *logit += offset);
+        }
+    }
     let scores = Scores::new(&raw, &plan.labels, names, rows.leaked)?;
-    Ok(Some(Validation { logits, scores }))
+    Ok(Some(Validation { logits, offsets, scores }))
+}
+
+/// Adds a value a class to the biases of the last layer.
+fn shift(graph: &Graph, weights: &mut Weights, offsets: &[f32]) -> Result<()> {
+    if offsets.is_empty() {
+        return Ok(());
+    }
+    let bias = last_parameters(graph).into_iter().find(|name| name.ends_with("/bias"));
+    let mut tensor = match bias.as_ref().and_then(|name| weights.get(name)) {
+        Some(tensor) if tensor.data().len() == offsets.len() => tensor.clone(),
+        _ => return Err(Error::Parameter("match_shares: the last layer has no bias a class".into())),
+    };
+    tensor.data_mut().iter_mut().zip(offsets).for_each(|(value, offset)| *value += offset);
+    weights.insert(bias.unwrap_or_default(), tensor);
+    Ok(())
 }
 
 /// The model of an epoch with its temperature fitted on the validation rows.
@@ -59,8 +86,9 @@ pub(super) fn model(
     plan: &Plan<'_>,
     validation: &Validation,
     epoch: usize,
-    weights: Weights,
+    mut weights: Weights,
 ) -> Result<Model> {
+    shift(plan.graph, &mut weights, &validation.offsets)?;
     let names = plan.dataset.labels().names();
     let temperature = fit_temperature(&validation.logits, &plan.labels, names.len())?;
     let calibration = Calibration { temperature };

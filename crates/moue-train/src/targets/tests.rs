@@ -131,3 +131,19 @@ fn teachers_take_their_share_of_the_classes_only() {
     assert_eq!(targets.row(1)[..7], plain.row(1)[..7]);
     assert_eq!(targets.row(0)[7..], plain.row(0)[7..]);
 }
+
+#[test]
+fn matched_targets_have_the_shares_of_the_labels() {
+    let recipe = Recipe { ferplus_weight: 0.5, ferplus_task: 0.5, ..Recipe::default() };
+    let targets = Targets::new(&dataset(), vec![0, 1, 2], &recipe).unwrap();
+    let emotions = targets.row(1)[7..].to_vec();
+    let third = 1.0 / 3.0;
+    let matched = targets.matched(&[third, 0.0, 0.0, third, third, 0.0, 0.0]).unwrap();
+    // The votes gave disgust and neutral something, which no label does: these have no share to be brought to.
+    let mean = |class: usize| (0..3).map(|row| matched.row(row)[class]).sum::<f32>() / 3.0;
+    assert!((mean(3) - 1.0 / 3.0).abs() < 1e-3, "{}", mean(3));
+    for row in 0..3 {
+        assert!((matched.row(row)[..7].iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+    assert_eq!(matched.row(1)[7..], emotions, "the second task is left alone");
+}
