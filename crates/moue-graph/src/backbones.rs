@@ -9,6 +9,7 @@ pub use mobilenet_v1::MobileNetV1;
 pub use mobilenet_v2::MobileNetV2;
 use serde::{Deserialize, Serialize};
 
+use crate::op::{Activation, Op, Padding};
 use crate::{Error, Graph, Result};
 
 /// Step of the first convolution.
@@ -20,6 +21,15 @@ pub enum Stem {
     Stride2,
     /// Stride 1: keeps the detail of pictures as small as 48x48.
     Stride1,
+}
+
+impl Stem {
+    fn stride(self) -> usize {
+        match self {
+            Self::Stride2 => 2,
+            Self::Stride1 => 1,
+        }
+    }
 }
 
 /// Names accepted by [`build`].
@@ -43,6 +53,27 @@ pub fn build(name: &str, alpha: f32, input: [usize; 3], stem: Stem) -> Result<Gr
 /// [`build`] with the family's usual stem for `side` x `side` pictures of three channels.
 pub fn by_name(name: &str, alpha: f32, side: usize) -> Result<Graph> {
     build(name, alpha, [side, side, 3], Stem::default())
+}
+
+const RELU6: Op = Op::Activation { function: Activation::Relu6 };
+
+/// A convolution whose bias the normalisation behind it brings.
+fn conv(filters: usize, side: usize, stride: usize) -> Op {
+    Op::Conv2D {
+        filters,
+        kernel_size: [side; 2],
+        strides: [stride; 2],
+        padding: Padding::Same,
+        use_bias: false,
+        activation: Activation::Linear,
+    }
+}
+
+fn check_alpha(alpha: f32) -> Result<()> {
+    if (0.1..=4.0).contains(&alpha) {
+        return Ok(());
+    }
+    Err(Error::Parameter(format!("alpha {alpha} must lie in 0.1..=4")))
 }
 
 /// The nearest multiple of 8 that is not more than 10 % below (Keras' `_make_divisible`).

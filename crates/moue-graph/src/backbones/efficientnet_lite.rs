@@ -2,9 +2,9 @@
 //! (Tan and Le, ICML 2019) without squeeze-and-excitation, with ReLU6 in place of swish, and a stem and top that keep
 //! their widths and depths. Layers carry the names of `keras.applications.EfficientNetB0`.
 
-use super::{Stem, divisible};
+use super::{RELU6, Stem, check_alpha, conv, divisible};
 use crate::graph::{Graph, GraphBuilder, LayerId};
-use crate::op::{Activation, Op, Padding};
+use crate::op::{Op, Padding};
 use crate::{Error, Result};
 
 /// A published size of the family.
@@ -80,20 +80,14 @@ const STAGES: [(usize, usize, usize, usize); 7] = [
 ];
 
 const NORMALIZATION: Op = Op::BatchNormalization { epsilon: 1e-3, momentum: 0.99 };
-const RELU6: Op = Op::Activation { function: Activation::Relu6 };
 
 impl EfficientNetLite {
     /// The graph up to the last feature map (`top_activation`, 1280 channels), without pooling and head.
     pub fn build(&self) -> Result<Graph> {
-        if !(0.1..=4.0).contains(&self.alpha) {
-            return Err(Error::Parameter(format!("alpha {} must lie in 0.1..=4", self.alpha)));
-        }
+        check_alpha(self.alpha)?;
         let mut b = Graph::builder(self.size.name());
         let input = b.add("input_layer", Op::InputLayer { shape: self.input.to_vec() }, &[])?;
-        let stride = match self.stem {
-            Stem::Stride2 => 2,
-            Stem::Stride1 => 1,
-        };
+        let stride = self.stem.stride();
         let x = b.add("stem_conv", conv(32, 3, stride), &[input])?;
         let x = b.add("stem_bn", NORMALIZATION, &[x])?;
         let mut x = b.add("stem_activation", RELU6, &[x])?;
@@ -154,17 +148,6 @@ impl Block {
             x = b.add(format!("{name}_add"), Op::Add, &[input, x])?;
         }
         Ok(x)
-    }
-}
-
-fn conv(filters: usize, kernel: usize, stride: usize) -> Op {
-    Op::Conv2D {
-        filters,
-        kernel_size: [kernel; 2],
-        strides: [stride; 2],
-        padding: Padding::Same,
-        use_bias: false,
-        activation: Activation::Linear,
     }
 }
 

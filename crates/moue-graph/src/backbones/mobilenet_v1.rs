@@ -1,10 +1,10 @@
 //! MobileNet (Howard, Zhu, Chen, Kalenichenko, Wang, Weyand, Andreetto and Adam: "MobileNets: Efficient Convolutional
 //! Neural Networks for Mobile Vision Applications", 2017), layer for layer as `keras.applications.MobileNet`.
 
-use super::Stem;
+use super::{RELU6, Stem, check_alpha, conv};
+use crate::Result;
 use crate::graph::{Graph, GraphBuilder, LayerId};
-use crate::op::{Activation, Op, Padding};
-use crate::{Error, Result};
+use crate::op::{Op, Padding};
 
 /// What to build.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,6 @@ const BLOCKS: [(usize, usize); 13] = [
 ];
 
 const NORMALIZATION: Op = Op::BatchNormalization { epsilon: 1e-3, momentum: 0.99 };
-const RELU6: Op = Op::Activation { function: Activation::Relu6 };
 
 impl MobileNetV1 {
     /// The graph up to the last feature map (`conv_pw_13_relu`), without pooling and head.
@@ -50,18 +49,13 @@ impl MobileNetV1 {
     /// # Errors
     /// A width multiplier out of range, or a picture too small for the strides.
     pub fn build(&self) -> Result<Graph> {
-        if !(0.1..=4.0).contains(&self.alpha) {
-            return Err(Error::Parameter(format!("alpha {} must lie in 0.1..=4", self.alpha)));
-        }
+        check_alpha(self.alpha)?;
         // As Keras: cut off, not rounded to multiples of 8.
         let width = |channels: usize| ((channels as f32 * self.alpha) as usize).max(1);
         let mut b = Graph::builder("mobilenet_v1");
         let x = b.add("input_layer", Op::InputLayer { shape: self.input.to_vec() }, &[])?;
-        let stride = match self.stem {
-            Stem::Stride2 => 2,
-            Stem::Stride1 => 1,
-        };
-        let x = b.add("conv1", convolution(width(32), 3, stride), &[x])?;
+        let stride = self.stem.stride();
+        let x = b.add("conv1", conv(width(32), 3, stride), &[x])?;
         let mut x = normalised(&mut b, "conv1", x)?;
         for (index, &(channels, stride)) in BLOCKS.iter().enumerate() {
             x = separable(&mut b, x, index + 1, width(channels), stride)?;
@@ -87,22 +81,11 @@ fn separable(
         Op::DepthwiseConv2D { kernel_size: [3, 3], strides: [stride; 2], padding, use_bias: false };
     let x = b.add(format!("conv_dw_{index}"), depthwise, &[x])?;
     let x = normalised(b, &format!("conv_dw_{index}"), x)?;
-    let x = b.add(format!("conv_pw_{index}"), convolution(channels, 1, 1), &[x])?;
+    let x = b.add(format!("conv_pw_{index}"), conv(channels, 1, 1), &[x])?;
     normalised(b, &format!("conv_pw_{index}"), x)
 }
 
 fn normalised(b: &mut GraphBuilder, prefix: &str, x: LayerId) -> Result<LayerId> {
     let x = b.add(format!("{prefix}_bn"), NORMALIZATION, &[x])?;
     b.add(format!("{prefix}_relu"), RELU6, &[x])
-}
-
-fn convolution(filters: usize, side: usize, stride: usize) -> Op {
-    Op::Conv2D {
-        filters,
-        kernel_size: [side; 2],
-        strides: [stride; 2],
-        padding: Padding::Same,
-        use_bias: false,
-        activation: Activation::Linear,
-    }
 }

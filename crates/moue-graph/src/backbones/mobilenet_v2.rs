@@ -1,9 +1,9 @@
 //! MobileNetV2 (Sandler, Howard, Zhu, Zhmoginov and Chen: "MobileNetV2: Inverted Residuals and
 //! Linear Bottlenecks", CVPR 2018), layer for layer as `keras.applications.MobileNetV2`.
 
-use super::{Stem, divisible};
+use super::{RELU6, Stem, check_alpha, conv, divisible};
 use crate::graph::{Graph, GraphBuilder, LayerId};
-use crate::op::{Activation, Op, Padding};
+use crate::op::{Op, Padding};
 use crate::{Error, Result};
 
 /// What to build.
@@ -45,30 +45,16 @@ const BLOCKS: [(usize, usize, usize); 17] = [
 ];
 
 const NORMALIZATION: Op = Op::BatchNormalization { epsilon: 1e-3, momentum: 0.999 };
-const RELU6: Op = Op::Activation { function: Activation::Relu6 };
 
 impl MobileNetV2 {
     /// The graph up to the last feature map (`out_relu`), without pooling and head.
     pub fn build(&self) -> Result<Graph> {
-        if !(0.1..=4.0).contains(&self.alpha) {
-            return Err(Error::Parameter(format!("alpha {} must lie in 0.1..=4", self.alpha)));
-        }
+        check_alpha(self.alpha)?;
         let mut b = Graph::builder("mobilenet_v2");
         let input = b.add("input_layer", Op::InputLayer { shape: self.input.to_vec() }, &[])?;
-        let stride = match self.stem {
-            Stem::Stride2 => 2,
-            Stem::Stride1 => 1,
-        };
+        let stride = self.stem.stride();
         let filters = divisible(32.0 * self.alpha);
-        let conv = Op::Conv2D {
-            filters,
-            kernel_size: [3, 3],
-            strides: [stride; 2],
-            padding: Padding::Same,
-            use_bias: false,
-            activation: Activation::Linear,
-        };
-        let x = b.add("Conv1", conv, &[input])?;
+        let x = b.add("Conv1", conv(filters, 3, stride), &[input])?;
         let x = b.add("bn_Conv1", NORMALIZATION, &[x])?;
         let mut x = b.add("Conv1_relu", RELU6, &[x])?;
         for (index, &(expansion, channels, stride)) in BLOCKS.iter().enumerate() {
@@ -77,7 +63,7 @@ impl MobileNetV2 {
         }
         // Width multipliers below 1 leave the last layer at 1280 (section 4 of the paper).
         let last = if self.alpha > 1.0 { divisible(1280.0 * self.alpha) } else { 1280 };
-        let x = b.add("Conv_1", pointwise(last), &[x])?;
+        let x = b.add("Conv_1", conv(last, 1, 1), &[x])?;
         let x = b.add("Conv_1_bn", NORMALIZATION, &[x])?;
         b.add("out_relu", RELU6, &[x])?;
         b.finish()
@@ -99,7 +85,7 @@ fn inverted_residual(
     };
     let mut x = input;
     if index > 0 {
-        x = b.add(format!("{prefix}_expand"), pointwise(channels_in * expansion), &[x])?;
+        x = b.add(format!("{prefix}_expand"), conv(channels_in * expansion, 1, 1), &[x])?;
         x = b.add(format!("{prefix}_expand_BN"), NORMALIZATION, &[x])?;
         x = b.add(format!("{prefix}_expand_relu"), RELU6, &[x])?;
     }
@@ -115,21 +101,10 @@ fn inverted_residual(
     x = b.add(format!("{prefix}_depthwise"), depthwise, &[x])?;
     x = b.add(format!("{prefix}_depthwise_BN"), NORMALIZATION, &[x])?;
     x = b.add(format!("{prefix}_depthwise_relu"), RELU6, &[x])?;
-    x = b.add(format!("{prefix}_project"), pointwise(channels), &[x])?;
+    x = b.add(format!("{prefix}_project"), conv(channels, 1, 1), &[x])?;
     x = b.add(format!("{prefix}_project_BN"), NORMALIZATION, &[x])?;
     if stride == 1 && channels_in == channels {
         x = b.add(format!("{prefix}_add"), Op::Add, &[input, x])?;
     }
     Ok(x)
-}
-
-fn pointwise(filters: usize) -> Op {
-    Op::Conv2D {
-        filters,
-        kernel_size: [1, 1],
-        strides: [1, 1],
-        padding: Padding::Same,
-        use_bias: false,
-        activation: Activation::Linear,
-    }
 }
