@@ -105,7 +105,11 @@ impl Plan {
         let (recipe, options) = (&self.recipe, &self.options);
         let mut start = recipe.start(dataset.labels().len(), &options.base)?;
         describe(recipe, &start);
-        start.settle(engine, dataset, recipe, &options.base, options.threads)?;
+        // A run that goes on has its weights in its checkpoint.
+        if start.is_folded && !(options.resume && options.last().exists()) {
+            console::say(format_args!("Its normalisations are folded: measuring what they see"));
+            start.settle(engine, dataset, recipe, &options.base, options.threads)?;
+        }
         let outcome = fit(engine, &start.graph, &start.weights, dataset, recipe, options, &mut display)?;
         drop(display);
         if let Err(error) = curves::draw(&recipe.name, &outcome.history, &options.folder) {
@@ -159,9 +163,6 @@ fn describe(recipe: &Recipe, start: &moue_train::Start) {
             start.tensors,
             source.display()
         ));
-        if start.is_folded {
-            console::say(format_args!("Its normalisations are folded: measuring what they see"));
-        }
     }
 }
 
