@@ -27,6 +27,8 @@ pub(crate) struct Prepared {
     weights: Vec<f32>,
     /// How much of its neighbour each picture takes.
     shares: Vec<f32>,
+    /// The pictures once more for each of the loader's views.
+    views: Vec<Vec<f32>>,
 }
 
 impl Prepared {
@@ -36,6 +38,12 @@ impl Prepared {
 
     pub(crate) fn renderings(&self) -> &[Rendering] {
         &self.renderings
+    }
+
+    /// The targets, and the same pictures as others see them, a buffer for each of the loader's views; whoever answers
+    /// by these may change both.
+    pub(crate) fn targets_and_views(&mut self) -> (&mut [f32], &mut [Vec<f32>]) {
+        (&mut self.targets, &mut self.views)
     }
 }
 
@@ -51,6 +59,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) batch: usize,
     /// Whether the engine keeps the dataset's pictures and makes its inputs itself.
     pub(crate) kept: bool,
+    /// What teachers' inputs are like, who look at the same pictures.
+    pub(crate) views: &'a [Target],
 }
 
 impl Loader<'_> {
@@ -66,7 +76,7 @@ impl Loader<'_> {
         &self,
         epoch: usize,
         first: usize,
-        body: &mut dyn FnMut(usize, &Prepared) -> Result<ControlFlow<()>>,
+        body: &mut dyn FnMut(usize, &mut Prepared) -> Result<ControlFlow<()>>,
     ) -> Result<ControlFlow<()>> {
         let mut order: Vec<u32> = (0..self.targets.len() as u32).collect();
         splits::shuffle(&mut order, self.seed, epoch as u64);
@@ -88,8 +98,8 @@ impl Loader<'_> {
             });
             for step in first..self.steps() {
                 let Ok(prepared) = ready.recv() else { break };
-                let prepared = prepared?;
-                if body(step, &prepared)?.is_break() {
+                let mut prepared = prepared?;
+                if body(step, &mut prepared)?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
                 // Fails only when the other thread has prepared its last batch.
@@ -107,8 +117,12 @@ impl Loader<'_> {
         out.renderings.clear();
         out.targets.clear();
         out.weights.clear();
+        out.views.resize_with(self.views.len(), Vec::new);
+        for (buffer, view) in out.views.iter_mut().zip(self.views) {
+            buffer.resize(places.len() * view.len(), 0.0);
+        }
         let mut pictures = out.pictures.chunks_exact_mut(self.target.len());
-        for &place in places {
+        for (row, &place) in places.iter().enumerate() {
             let place = place as usize;
             let index = self.targets.index(place);
             let source = Source::new(self.dataset.pixels(index), side)?;
@@ -116,6 +130,10 @@ impl Loader<'_> {
             match pictures.next() {
                 Some(picture) => render(source, &transform, &self.target, scratch, picture)?,
                 None => out.renderings.push(transform.rendering(index as u32, source, self.target.side)),
+            }
+            for (buffer, view) in out.views.iter_mut().zip(self.views) {
+                let picture = &mut buffer[row * view.len()..][..view.len()];
+                render(source, &transform, view, scratch, picture)?;
             }
             out.targets.extend_from_slice(self.targets.row(place));
             out.weights.extend(self.targets.weight(place));
@@ -125,6 +143,9 @@ impl Loader<'_> {
             out.shares.clear();
             out.shares.extend(indices.map(|index| mixing.draw(self.seed, epoch as u64, index as u64)));
             mixing::blend(&mut out.pictures, self.target.len(), &out.shares);
+            for (buffer, view) in out.views.iter_mut().zip(self.views) {
+                mixing::blend(buffer, view.len(), &out.shares);
+            }
             for (rendering, share) in out.renderings.iter_mut().zip(&out.shares) {
                 rendering.share = *share;
             }

@@ -50,6 +50,9 @@ pub struct Recipe {
     /// are flat, and generalise better (Foret et al.: "Sharpness-Aware Minimization", ICLR 2021; they use 0.05). Doubles
     /// the cost of a step.
     pub sharpness: f32,
+    /// Which epoch's model is kept: the best one by this figure. Accuracy is what is asked for in the end, but differs from
+    /// one epoch to the next by chance more than the log loss does.
+    pub keep: Metric,
     /// Weights of the classes in the loss.
     pub class_weights: ClassWeights,
     /// Inputs that black and white pixels become; `[0, 1]` by default, `[-1, 1]` for weights of
@@ -99,6 +102,7 @@ impl Default for Recipe {
             ferplus_task: 0.0,
             match_shares: false,
             sharpness: 0.0,
+            keep: Metric::default(),
             class_weights: ClassWeights::None,
             input_range: [0.0, 1.0],
             crop_margin: 0.0,

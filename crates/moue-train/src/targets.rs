@@ -4,7 +4,7 @@ use moue_data::{Dataset, LabelSet, Labels};
 
 use crate::recipe::Recipe;
 use crate::tasks::Tasks;
-use crate::{Error, Result, shares};
+use crate::{Error, Result, shares, teaching};
 
 /// Targets of the training rows.
 #[derive(Debug)]
@@ -64,13 +64,8 @@ impl Targets {
 
     /// Takes a share of each target from the teachers' answers, one row of class probabilities for each training row.
     pub(crate) fn taught(mut self, share: f32, answers: &[f32]) -> Self {
-        let classes = self.tasks.classes();
-        let rows = self.rows.chunks_exact_mut(self.tasks.outputs());
-        for (row, answer) in rows.zip(answers.chunks_exact(classes)) {
-            for (value, taught) in row.iter_mut().zip(answer) {
-                *value += share * (taught - *value);
-            }
-        }
+        let (width, classes) = (self.tasks.outputs(), self.tasks.classes());
+        teaching::mix(&mut self.rows, width, answers, classes, share);
         self
     }
 

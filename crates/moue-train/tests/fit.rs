@@ -180,6 +180,28 @@ fn a_training_learns_and_leaves_its_files() {
 }
 
 #[test]
+fn the_epoch_that_is_kept_is_the_best_by_the_figure_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = data::read(&data::csv(ROWS));
+    // Steps so long that F1 and log loss disagree about the epochs.
+    let schedule = Schedule { rate: 0.08, decay: Decay::Constant, ..recipe().schedule };
+    let kept = |keep: Metric| {
+        let options =
+            FitOptions { folder: folder.path().join(format!("{keep:?}")), ..options(folder.path()) };
+        let recipe = Recipe { keep, epochs: 2, schedule: schedule.clone(), ..recipe() };
+        let outcome = train(&dataset, &recipe, &options, &mut Silent).unwrap();
+        let best = outcome.best_epoch.unwrap();
+        assert_eq!(outcome.model.unwrap().card.training["epoch"], best);
+        (outcome.history, best - 1)
+    };
+    let (history, by_loss) = kept(Metric::ValLoss);
+    assert!(history.iter().all(|row| row.val_loss >= history[by_loss].val_loss));
+    let (history, by_f1) = kept(Metric::ValMacroF1);
+    assert!(history.iter().all(|row| row.val_macro_f1 <= history[by_f1].val_macro_f1));
+    assert_ne!(by_loss, by_f1, "the test tells nothing apart: {history:?}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bits_and_another_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let dataset = data::read(&data::csv(ROWS));
@@ -240,9 +262,26 @@ fn a_taught_network_answers_as_its_teacher() {
             _ => format!("{line}\n"),
         })
         .collect();
-    let teaching = |path: &Path| Some(Teaching { models: vec![path.into()], weight: 1.0, temperature: 1.0 });
-    let taught = Recipe { epochs: 20, teaching: teaching(&path), ..recipe() };
+    let teaching = |path: &Path, consistent| {
+        Some(Teaching { models: vec![path.into()], weight: 1.0, temperature: 1.0, consistent })
+    };
+    let taught = Recipe { epochs: 20, teaching: teaching(&path, false), ..recipe() };
     let student = run("student", &off, &taught).unwrap();
+    // Pictures that nothing changes get the same answers at every step as once and for all.
+    let plain = Recipe { epochs: 4, augmentation: Augmentation::default(), ..taught };
+    let once = run("once", &off, &plain).unwrap();
+    let consistent = Recipe { teaching: teaching(&path, true), ..plain.clone() };
+    let always = run("always", &off, &consistent).unwrap();
+    for (name, tensor) in always.weights.iter() {
+        let other = once.weights.get(name).unwrap().data();
+        assert!(tensor.data().iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-5), "{name} differs");
+    }
+    // Others do not.
+    let changed = |recipe: Recipe| Recipe { augmentation: crate::recipe().augmentation, ..recipe };
+    let (once, always) =
+        (run("a", &off, &changed(plain)).unwrap(), run("b", &off, &changed(consistent)).unwrap());
+    let kernel = |model: &Model| model.weights.get("dense/kernel").unwrap().data().to_vec();
+    assert!(kernel(&once).iter().zip(kernel(&always)).any(|(a, b)| (a - b).abs() > 1e-3));
     assert_eq!(student.card.training["recipe"]["teaching"]["models"][0], "teacher.safetensors");
     let dataset = data::read(&text);
     let indices = dataset.indices(Usage::PublicTest);
@@ -262,7 +301,7 @@ fn a_taught_network_answers_as_its_teacher() {
     other.card.labels[0] = "furious".into();
     let path = folder.path().join("other.safetensors");
     other.save(&path, Precision::F32).unwrap();
-    let error = run("other", &text, &Recipe { teaching: teaching(&path), ..recipe() }).unwrap_err();
+    let error = run("other", &text, &Recipe { teaching: teaching(&path, false), ..recipe() }).unwrap_err();
     assert!(error.to_string().contains("furious") && error.to_string().contains("other.safetensors"));
 }
 
@@ -328,6 +367,26 @@ fn a_run_can_be_stopped_and_resumed_again_and_again() {
     // A finished run, resumed, gives its result again.
     let again = train(&dataset, &recipe, &options, &mut Silent).unwrap();
     assert_same(&again, &whole);
+}
+
+#[test]
+fn a_run_whose_teachers_look_at_every_picture_goes_on_to_the_same_weights() {
+    let dataset = data::read_with_votes(&data::csv(ROWS));
+    let folder = tempfile::tempdir().unwrap();
+    let teacher = train(&dataset, &recipe(), &options(&folder.path().join("teacher")), &mut Silent).unwrap();
+    let path = folder.path().join("teacher.safetensors");
+    teacher.model.unwrap().save(&path, Precision::F32).unwrap();
+    let teaching = Teaching { models: vec![path], weight: 0.5, temperature: 1.0, consistent: true };
+    let recipe = Recipe { match_shares: true, teaching: Some(teaching), ..double_recipe() };
+    let whole_options = options(&folder.path().join("whole"));
+    let whole = train(&dataset, &recipe, &whole_options, &mut Silent).unwrap();
+
+    let parts = options(&folder.path().join("parts"));
+    let mut log = Log { stop_after: Some(13), ..Log::default() };
+    assert_eq!(train(&dataset, &recipe, &parts, &mut log).unwrap().ended, Ended::Stopped);
+    let parts = FitOptions { resume: true, ..parts };
+    assert_same(&train(&dataset, &recipe, &parts, &mut Silent).unwrap(), &whole);
+    assert_eq!(tensors(&parts), tensors(&whole_options));
 }
 
 /// Trains in the folder named by the environment until it is killed or done.

@@ -55,7 +55,9 @@ pub(super) struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Best {
     pub(super) epoch: usize,
-    accuracy: f64,
+    /// What the recipe's `keep` asks for; larger is better.
+    #[serde(alias = "accuracy")]
+    value: f64,
     loss: f64,
 }
 
@@ -65,6 +67,17 @@ pub(super) struct Saved {
     pub(super) progress: Progress,
     pub(super) state: TrainingState,
     pub(super) average: Option<Weights>,
+}
+
+impl Metric {
+    /// Its value in an epoch; larger is better.
+    fn value(self, row: &EpochRow) -> f64 {
+        match self {
+            Self::ValAccuracy => row.val_accuracy_deduplicated,
+            Self::ValMacroF1 => row.val_macro_f1,
+            Self::ValLoss => -row.val_loss,
+        }
+    }
 }
 
 const PARTS: [&str; 3] = ["weights:", "slots:", "average:"];
@@ -95,22 +108,16 @@ impl Progress {
 
     /// Closes the epoch; gives whether it is the best so far.
     pub(super) fn finish_epoch(&mut self, row: EpochRow) -> bool {
-        let candidate =
-            Best { epoch: row.epoch, accuracy: row.val_accuracy_deduplicated, loss: row.val_loss };
+        let value = self.recipe.keep.value(&row);
+        let candidate = Best { epoch: row.epoch, value, loss: row.val_loss };
         let better = self.best.is_none_or(|best| {
-            candidate.accuracy > best.accuracy
-                || (candidate.accuracy == best.accuracy && candidate.loss < best.loss)
+            candidate.value > best.value || (candidate.value == best.value && candidate.loss < best.loss)
         });
         if better {
             self.best = Some(candidate);
         }
         if let Some(EarlyStopping { metric, min_delta, .. }) = &self.recipe.early_stopping {
-            // Larger is better.
-            let value = match metric {
-                Metric::ValAccuracy => row.val_accuracy_deduplicated,
-                Metric::ValMacroF1 => row.val_macro_f1,
-                Metric::ValLoss => -row.val_loss,
-            };
+            let value = metric.value(&row);
             if self.watched.is_none_or(|best| value > best + min_delta) {
                 self.watched = Some(value);
                 self.waited = 0;

@@ -21,6 +21,7 @@ use crate::loader::{Loader, Prepared};
 use crate::recipe::Recipe;
 use crate::selection::Selection;
 use crate::targets::Targets;
+use crate::teaching::{self, Consistent};
 use crate::{Error, Result};
 
 /// What stays as it is.
@@ -48,6 +49,8 @@ struct State {
     session: Box<dyn TrainingSession>,
     /// Whether the session keeps the pictures.
     kept: bool,
+    /// Teachers that look at every picture.
+    consistent: Option<Consistent>,
     progress: Progress,
     average: Option<Weights>,
     last_checkpoint: Instant,
@@ -81,10 +84,16 @@ impl<'a> Run<'a> {
         let selection = Selection::new(dataset, recipe, &options.base)?;
         let labels = labels_of(dataset, &selection.validation, dataset.labels().names())?;
         let mut targets = Targets::new(dataset, selection.training.clone(), recipe)?;
+        let mut consistent = None;
         if let Some(teaching) = &recipe.teaching {
-            let answers =
-                teaching.answers(engine, dataset, &selection.training, &options.base, options.threads)?;
-            targets = targets.taught(teaching.weight, &answers);
+            let batch = if teaching.consistent { recipe.batch } else { teaching::BATCH };
+            let mut teachers = teaching.open(engine, dataset, batch, &options.base, options.threads)?;
+            if teaching.consistent {
+                consistent = Some(Consistent::new(teachers, teaching.weight));
+            } else {
+                let answers = teachers.answers(dataset, &selection.training)?;
+                targets = targets.taught(teaching.weight, &answers);
+            }
         }
         let shares = recipe.match_shares.then(|| {
             let counts = dataset.class_counts(&selection.training);
@@ -114,6 +123,9 @@ impl<'a> Run<'a> {
             targets,
             shares,
         };
+        if let Some(consistent) = &mut consistent {
+            plan.match_answers(consistent)?;
+        }
 
         let last = options.last();
         if options.resume && options.folder.is_dir() {
@@ -128,6 +140,7 @@ impl<'a> Run<'a> {
             let state = State {
                 session,
                 kept,
+                consistent,
                 progress: saved.progress,
                 average: saved.average,
                 last_checkpoint: Instant::now(),
@@ -137,7 +150,14 @@ impl<'a> Run<'a> {
         prepare_folder(options, &last)?;
         write_text(&options.recipe(), &recipe.to_toml()?)?;
         let (session, kept) = plan.session(&weights, 1)?;
-        let state = State { session, kept, progress: fresh, average: None, last_checkpoint: Instant::now() };
+        let state = State {
+            session,
+            kept,
+            consistent,
+            progress: fresh,
+            average: None,
+            last_checkpoint: Instant::now(),
+        };
         Ok(Self { plan, state, resumed: None })
     }
 
@@ -206,7 +226,7 @@ impl Plan<'_> {
         Ok((session, kept))
     }
 
-    fn loader(&self, kept: bool) -> Loader<'_> {
+    fn loader<'a>(&'a self, kept: bool, views: &'a [Target]) -> Loader<'a> {
         Loader {
             dataset: self.dataset,
             targets: &self.targets,
@@ -216,7 +236,23 @@ impl Plan<'_> {
             seed: self.recipe.seed,
             batch: self.recipe.batch,
             kept,
+            views,
         }
+    }
+
+    /// Where answers are to keep the classes' shares, has the teachers look at a whole epoch in which nobody learns.
+    fn match_answers(&self, consistent: &mut Consistent) -> Result<()> {
+        let Some(shares) = &self.shares else { return Ok(()) };
+        let views = consistent.views().to_vec();
+        let mut answers = Vec::with_capacity(self.targets.len() * shares.len());
+        // The pictures for the network itself are not made.
+        let _ = self.loader(true, &views).each(0, 0, &mut |_, prepared| {
+            let count = prepared.batch().count;
+            let (_, views) = prepared.targets_and_views();
+            answers.extend(consistent.look(views, count)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        consistent.match_shares(&answers, shares)
     }
 
     fn info(&self, resumed: Option<(usize, usize)>) -> Result<RunInfo> {
@@ -229,7 +265,7 @@ impl Plan<'_> {
             validation_source: self.selection.validation_source.clone(),
             validation_deduplicated: self.selection.validation.len() - leaked,
             dropped: self.selection.dropped,
-            steps_per_epoch: self.loader(false).steps(),
+            steps_per_epoch: self.loader(false, &[]).steps(),
             epochs: self.recipe.epochs,
             parameters: graph.parameter_count(),
             resumed,
@@ -247,7 +283,8 @@ impl State {
         }
         let before = self.progress.epoch_seconds;
         let start = Instant::now();
-        let loader = plan.loader(self.kept);
+        let views = self.consistent.as_ref().map_or_else(Vec::new, |c| c.views().to_vec());
+        let loader = plan.loader(self.kept, &views);
         let first = self.progress.step;
         let steps = loader.steps();
         let flow = loader.each(epoch, first, &mut |_, prepared| {
@@ -304,11 +341,16 @@ impl State {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn step(&mut self, plan: &Plan<'_>, prepared: &Prepared, steps: usize) -> Result<StepReport> {
+    fn step(&mut self, plan: &Plan<'_>, prepared: &mut Prepared, steps: usize) -> Result<StepReport> {
         let progress = &mut self.progress;
+        let tasks = plan.targets.tasks();
+        if let Some(consistent) = &mut self.consistent {
+            let (targets, views) = prepared.targets_and_views();
+            consistent.mix(targets, tasks.outputs(), views)?;
+        }
+        let prepared = &*prepared;
         let batch = prepared.batch();
         let learning_rate = plan.recipe.schedule.rate_at(progress.global_step, steps, plan.recipe.epochs);
-        let tasks = plan.targets.tasks();
         batch.check(tasks.outputs())?;
         let mut first = None;
         let compare: &mut Loss<'_> = &mut |logits, gradients| {

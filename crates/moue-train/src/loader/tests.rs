@@ -53,6 +53,7 @@ fn epochs_hold_every_row_once_in_an_order_of_their_own() {
         seed: 3,
         batch: 8,
         kept: false,
+        views: &[],
     };
     assert_eq!(loader.steps(), 7);
     let first = epoch(&loader, 1, 0);
@@ -81,6 +82,7 @@ fn an_epoch_can_begin_at_any_step() {
         seed: 3,
         batch: 4,
         kept: false,
+        views: &[],
     };
     let whole = epoch(&loader, 2, 0);
     for first in 0..=loader.steps() {
@@ -103,6 +105,7 @@ fn breaking_off_ends_the_other_thread() {
         seed: 3,
         batch: 2,
         kept: false,
+        views: &[],
     };
     let mut steps = 0;
     let flow = loader.each(1, 0, &mut |_, _| {
@@ -132,6 +135,7 @@ fn what_an_engine_is_told_is_what_is_made_here() {
         seed: 3,
         batch: 8,
         kept: false,
+        views: &[],
     };
     let there = Loader { kept: true, ..here };
     let made = |loader: &Loader<'_>| {
