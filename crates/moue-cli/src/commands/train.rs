@@ -163,6 +163,14 @@ fn describe(recipe: &Recipe, start: &moue_train::Start) {
             start.tensors,
             source.display()
         ));
+        // A frozen graph comes from anywhere, and nothing in it tells what its pictures were like.
+        if start.is_folded && backbone.weights_range.is_none() {
+            let [black, white] = recipe.input_range;
+            console::say(format_args!(
+                "It is taken to know black as {black} and white as {white}, like input_range; if it does not, \
+                 backbone.weights_range has to say so"
+            ));
+        }
     }
 }
 
