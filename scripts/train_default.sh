@@ -1,6 +1,6 @@
 #!/bin/sh
-# Trains the model inside moue from scratch: eight networks one after the other, then the model. About
-# six hours of two cores.
+# Trains the model inside moue from scratch: twelve networks one after the other, then the model. About
+# eight hours of two cores.
 #
 #   scripts/train_default.sh fer2013.csv fer2013new.csv reconstructed-rows.csv START_FOLDER OUT_FOLDER
 #
@@ -34,5 +34,9 @@ train lite64 teachers/lite64.toml small.safetensors
 train sharp teachers/sharp.toml lite64.safetensors
 train faces teachers/faces.toml "$start/faceres-deep.json"
 train taught teachers/taught.toml faces.safetensors
-train default default.toml taught.safetensors
+train even teachers/even.toml taught.safetensors
+train again teachers/again.toml "$start/faceres-deep.json"
+train patient teachers/patient.toml even.safetensors
+train patient_lite teachers/patient_lite.toml sharp.safetensors
+train default default.toml patient.safetensors
 moue model export default.safetensors --out emotion.safetensors
