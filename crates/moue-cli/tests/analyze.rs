@@ -455,7 +455,9 @@ fn analysis_and_evaluation_read_a_training_picture_alike() {
     let eval = Run::from(eval.args(["--model", "embedded.safetensors"]).output().unwrap());
     assert_eq!(eval.code, Some(0), "{}", eval.stderr);
     let measured = eval.json()[0]["log_loss"].as_f64().unwrap();
-    assert!((seen - measured).abs() < 1e-4, "{seen} is not {measured}");
+    // `analyze` rounds a face to whole grey levels before the network sees it. A face read a pixel beside its place would be
+    // away by hundredths.
+    assert!((seen - measured).abs() < 1e-3, "{seen} is not {measured}");
 }
 
 #[test]
