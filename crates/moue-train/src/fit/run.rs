@@ -40,6 +40,8 @@ pub(super) struct Plan<'a> {
     /// Labels of the validation rows.
     pub(super) labels: Vec<usize>,
     pub(super) targets: Targets,
+    /// What the inputs of teachers are like who look at every picture.
+    views: Vec<Target>,
     /// Each class's share of the training labels, where answers are to keep them.
     pub(super) shares: Option<Vec<f64>>,
 }
@@ -121,11 +123,9 @@ impl<'a> Run<'a> {
             target,
             labels,
             targets,
+            views: consistent.as_ref().map_or_else(Vec::new, |c| c.views().to_vec()),
             shares,
         };
-        if let Some(consistent) = &mut consistent {
-            plan.match_answers(consistent)?;
-        }
 
         let last = options.last();
         if options.resume && options.folder.is_dir() {
@@ -169,7 +169,12 @@ impl<'a> Run<'a> {
             // A run that died between its checkpoint and its history has one row too few there.
             write_text(&plan.options.history(), &history_csv(&state.progress.history))?;
         }
-        while state.progress.epoch <= epochs && !state.progress.is_stopped_early() {
+        if state.is_unfinished(epochs)
+            && let Some(consistent) = &mut state.consistent
+        {
+            plan.match_answers(consistent)?;
+        }
+        while state.is_unfinished(epochs) {
             observer.on_epoch_start(state.progress.epoch, epochs);
             if state.epoch(plan, observer)?.is_break() {
                 return self.outcome(Ended::Stopped);
@@ -226,7 +231,7 @@ impl Plan<'_> {
         Ok((session, kept))
     }
 
-    fn loader<'a>(&'a self, kept: bool, views: &'a [Target]) -> Loader<'a> {
+    fn loader(&self, kept: bool) -> Loader<'_> {
         Loader {
             dataset: self.dataset,
             targets: &self.targets,
@@ -236,17 +241,16 @@ impl Plan<'_> {
             seed: self.recipe.seed,
             batch: self.recipe.batch,
             kept,
-            views,
+            views: &self.views,
         }
     }
 
     /// Where answers are to keep the classes' shares, has the teachers look at a whole epoch in which nobody learns.
     fn match_answers(&self, consistent: &mut Consistent) -> Result<()> {
         let Some(shares) = &self.shares else { return Ok(()) };
-        let views = consistent.views().to_vec();
         let mut answers = Vec::with_capacity(self.targets.len() * shares.len());
         // The pictures for the network itself are not made.
-        let _ = self.loader(true, &views).each(0, 0, &mut |_, prepared| {
+        let _ = self.loader(true).each(0, 0, &mut |_, prepared| {
             let count = prepared.batch().count;
             let (_, views) = prepared.targets_and_views();
             answers.extend(consistent.look(views, count)?);
@@ -265,7 +269,7 @@ impl Plan<'_> {
             validation_source: self.selection.validation_source.clone(),
             validation_deduplicated: self.selection.validation.len() - leaked,
             dropped: self.selection.dropped,
-            steps_per_epoch: self.loader(false, &[]).steps(),
+            steps_per_epoch: self.loader(false).steps(),
             epochs: self.recipe.epochs,
             parameters: graph.parameter_count(),
             resumed,
@@ -274,6 +278,11 @@ impl Plan<'_> {
 }
 
 impl State {
+    /// Whether an epoch is left to train.
+    fn is_unfinished(&self, epochs: usize) -> bool {
+        self.progress.epoch <= epochs && !self.progress.is_stopped_early()
+    }
+
     /// Trains what is left of the epoch under way and closes it.
     fn epoch(&mut self, plan: &Plan<'_>, observer: &mut dyn Observer) -> Result<ControlFlow<()>> {
         let epoch = self.progress.epoch;
@@ -283,8 +292,7 @@ impl State {
         }
         let before = self.progress.epoch_seconds;
         let start = Instant::now();
-        let views = self.consistent.as_ref().map_or_else(Vec::new, |c| c.views().to_vec());
-        let loader = plan.loader(self.kept, &views);
+        let loader = plan.loader(self.kept);
         let first = self.progress.step;
         let steps = loader.steps();
         let flow = loader.each(epoch, first, &mut |_, prepared| {
