@@ -1,14 +1,12 @@
 //! Writing pictures as PNG or JPEG files.
 
 use std::ffi::OsStr;
-use std::fs::Permissions;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageError};
-use tempfile::NamedTempFile;
 
 use crate::{Error, Grey, Picture};
 
@@ -98,7 +96,7 @@ fn write(
             path.display()
         )));
     }
-    write_whole(path, |sink| {
+    moue_files::whole::write_with(path, |sink| {
         let encoded = match format {
             Format::Jpeg => {
                 JpegEncoder::new_with_quality(sink, JPEG_QUALITY).write_image(pixels, width, height, colour)
@@ -123,40 +121,4 @@ fn format_of(path: &Path) -> Result<Format, Error> {
             path.display()
         ))),
     }
-}
-
-/// Writes to a temporary file in the folder of `path` and renames it, so that no reader ever sees a part.
-fn write_whole(
-    path: &Path,
-    encode: impl FnOnce(&mut BufWriter<&mut NamedTempFile>) -> io::Result<()>,
-) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".moue-").suffix(".part");
-    // Temporary files are private by default; this one becomes the result, which others may read.
-    if let Some(permissions) = default_permissions() {
-        builder.permissions(permissions);
-    }
-    let mut file = builder.tempfile_in(folder)?;
-    let mut sink = BufWriter::new(&mut file);
-    encode(&mut sink)?;
-    sink.flush()?;
-    drop(sink);
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// The permissions that `File::create` asks for; the system takes the user's mask off them.
-#[cfg(unix)]
-fn default_permissions() -> Option<Permissions> {
-    use std::os::unix::fs::PermissionsExt;
-    Some(Permissions::from_mode(0o666))
-}
-
-#[cfg(not(unix))]
-fn default_permissions() -> Option<Permissions> {
-    None
 }

@@ -128,18 +128,7 @@ pub fn fit(
     run::Run::open(engine, graph, weights, dataset, recipe, options)?.go(observer)
 }
 
-/// Writes a file under a temporary name beside it and renames it.
+/// As [`moue_files::whole::write`].
 fn write_text(path: &Path, text: &str) -> Result<()> {
-    use std::io::Write;
-    let io = |e| crate::Error::io(path, e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".moue-").suffix(".part");
-    // Temporary files are private; the finished file follows the user's umask.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(io)?;
-    file.write_all(text.as_bytes()).map_err(io)?;
-    file.persist(path).map_err(|e| io(e.error))?;
-    Ok(())
+    moue_files::whole::write(path, text.as_bytes()).map_err(|e| crate::Error::io(path, e))
 }

@@ -446,7 +446,7 @@ fn remove_leftovers(folder: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))? {
         let path = entry.map_err(|e| Error::io(folder, e))?.path();
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        if name.starts_with(".moue-") && name.ends_with(".part") {
+        if moue_files::whole::is_leftover(name) {
             std::fs::remove_file(&path).map_err(|e| Error::io(&path, e))?;
         }
     }
