@@ -50,6 +50,7 @@ pub(crate) fn with_text<T>(
         Kind::Foreign(what) => {
             Err(Error::file(name, format!("this is {what}, expected csv, .gz, .bz2, .zip, .tar or .tar.gz")))
         }
+        Kind::Encoded(reason) => Err(Error::file(name, reason)),
         Kind::Zip => in_zip(&name, file, limits, recognise, visit),
         Kind::Gzip => in_stream(&name, MultiGzDecoder::new(file), limits, recognise, visit),
         Kind::Bzip2 => in_stream(&name, Bzip2Reader::new(file), limits, recognise, visit),
@@ -73,6 +74,8 @@ enum Kind {
     Zip,
     Other,
     Foreign(&'static str),
+    /// Text in another encoding, with what to do about it.
+    Encoded(&'static str),
 }
 
 impl Kind {
@@ -87,8 +90,7 @@ impl Kind {
             [b'7', b'z', 0xbc, 0xaf, ..] => Self::Foreign("a 7-Zip archive"),
             [b'R', b'a', b'r', b'!', ..] => Self::Foreign("a RAR archive"),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Foreign("a Zstandard file"),
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Self::Foreign("UTF-16 text, save it as UTF-8"),
-            _ => Self::Other,
+            _ => moue_files::text::foreign(head).map_or(Self::Other, Self::Encoded),
         }
     }
 }

@@ -189,6 +189,11 @@ impl Dataset {
         new
     }
 
+    /// Changes the classes for more, of which the first are those that there were.
+    pub(crate) fn set_labels(&mut self, labels: Labels) {
+        self.labels = labels;
+    }
+
     pub(crate) fn set_votes(&mut self, votes: Vec<Option<Votes>>) {
         self.votes = votes;
     }

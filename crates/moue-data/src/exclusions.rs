@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use moue_files::Separator;
+
 use crate::container::{Source, with_text};
-use crate::fields::{Fields, shown};
+use crate::fields::{Fields, first_line, shown};
 use crate::lines::for_each_line;
 use crate::{Dataset, Error, Limits, Origin, Result, Usage};
 
@@ -29,20 +31,27 @@ impl Exclusions {
     /// [`Error::Row`] at the first line that is wrong, [`Error::File`] and [`Error::Limit`] as [`crate::read`].
     pub fn read(path: &Path, limits: &Limits) -> Result<Self> {
         with_text(path, limits, &|_| true, |Source { name, reader }| {
-            let mut columns = None;
+            let (mut columns, mut declared): (Option<Columns>, _) = (None, None);
             let mut rows = Vec::new();
             for_each_line(reader, &name, limits, |line, text| {
                 let wrong = |reason| Error::row(&name, line, reason);
-                let fields = Fields::of(text).map_err(wrong)?;
-                let columns = match &columns {
-                    Some(columns) => columns,
+                let (columns, fields) = match &columns {
+                    Some(columns) => (columns, Fields::of(text, columns.separator).map_err(wrong)?),
                     None => {
-                        let (found, is_header) = Columns::of(&fields).map_err(wrong)?;
+                        if let Some(reason) = moue_files::text::foreign(text) {
+                            return Err(wrong(reason.to_owned()));
+                        }
+                        let Some((text, separator)) = first_line(text, declared) else {
+                            declared = Separator::declared(moue_files::text::without_mark(text));
+                            return Ok(());
+                        };
+                        let fields = Fields::of(text, separator).map_err(wrong)?;
+                        let (found, is_header) = Columns::of(&fields, separator).map_err(wrong)?;
                         let found = columns.insert(found);
                         if is_header {
                             return Ok(());
                         }
-                        found
+                        (&*found, fields)
                     }
                 };
                 if rows.len() as u64 == u64::from(limits.max_rows) {
@@ -119,13 +128,14 @@ fn sample_of(dataset: &Dataset, row: u32) -> Option<usize> {
 struct Columns {
     row: usize,
     usage: Option<usize>,
+    separator: Separator,
 }
 
 impl Columns {
     /// The columns, and whether the first line is a header at all.
-    fn of(first: &Fields<'_>) -> Result<(Self, bool), String> {
+    fn of(first: &Fields<'_>, separator: Separator) -> Result<(Self, bool), String> {
         if number(first.get(0)).is_some() {
-            return Ok((Self { row: 0, usage: None }, false));
+            return Ok((Self { row: 0, usage: None, separator }, false));
         }
         let place = |name: &str| first.iter().position(|field| field.eq_ignore_ascii_case(name.as_bytes()));
         let row = place("line").or_else(|| place("row")).ok_or_else(|| {
@@ -134,7 +144,7 @@ impl Columns {
                 shown(first.get(0))
             )
         })?;
-        Ok((Self { row, usage: place("usage") }, true))
+        Ok((Self { row, usage: place("usage"), separator }, true))
     }
 
     fn entry(&self, line: u64, fields: &Fields<'_>) -> Result<Entry, String> {

@@ -91,12 +91,25 @@ struct Assembly {
     lines: u64,
     rows: u32,
     wrong: WrongRows,
+    /// Whether a row shows contempt, which FER2013's seven classes do not have.
+    contempt: bool,
 }
+
+/// The class after FER2013's seven, in the order of [`Labels::with_contempt`].
+const CONTEMPT: u8 = 7;
 
 impl Assembly {
     fn new(source: String, options: ReadOptions) -> Self {
         let dataset = Dataset::new(source, Labels::fer2013(), SIDE);
-        Self { options, dataset, columns: None, lines: 0, rows: 0, wrong: WrongRows::default() }
+        Self {
+            options,
+            dataset,
+            columns: None,
+            lines: 0,
+            rows: 0,
+            wrong: WrongRows::default(),
+            contempt: false,
+        }
     }
 
     fn add(&mut self, pieces: &mut [Vec<u8>]) -> Result<()> {
@@ -104,9 +117,9 @@ impl Assembly {
             Some(columns) => columns,
             None => {
                 let Some(first) = pieces.first_mut() else { return Ok(()) };
-                let columns = columns::take_header(first)
-                    .map_err(|reason| Error::row(self.dataset.source(), 1, reason))?;
-                self.lines = 1;
+                let (columns, lines) = columns::take_header(first)
+                    .map_err(|(line, reason)| Error::row(self.dataset.source(), line, reason))?;
+                self.lines = lines;
                 *self.columns.insert(columns)
             }
         };
@@ -134,6 +147,7 @@ impl Assembly {
             }
         }
         self.wrong.add_undescribed(piece.wrong_count - described);
+        self.contempt |= piece.rows.iter().any(|row| row.label == CONTEMPT);
         let (first_row, first_line) = (self.rows, self.lines as u32 + 1);
         let samples = piece.rows.into_iter().map(|row| Sample {
             label: row.label,
@@ -153,6 +167,9 @@ impl Assembly {
                 Some(_) => "no rows after the header",
             };
             return Err(Error::file(self.dataset.source(), reason));
+        }
+        if self.contempt {
+            self.dataset.set_labels(Labels::with_contempt());
         }
         self.dataset.finish(self.rows);
         Ok(Reading { dataset: self.dataset, wrong: self.wrong })

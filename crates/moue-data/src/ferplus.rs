@@ -5,12 +5,13 @@
 
 use std::path::Path;
 
+use moue_files::Separator;
 use serde::Serialize;
 
 mod relabel;
 
 use crate::container::Source;
-use crate::fields::{Fields, shown};
+use crate::fields::{Fields, counted, first_line, shown};
 use crate::lines::{Lines, for_each_line};
 use crate::{Dataset, Error, Limits, Origin, Result, Usage};
 
@@ -104,12 +105,17 @@ impl Table {
 
     fn of(source: Source<'_>, limits: &Limits) -> Result<Self> {
         let Source { name, reader } = source;
-        let mut columns = None;
+        let (mut columns, mut declared) = (None, None);
         let mut rows = Vec::new();
         for_each_line(reader, &name, limits, |line, text| {
             let wrong = |reason| Error::row(&name, line, reason);
             match &columns {
-                None => columns = Some(Columns::of(text).map_err(wrong)?),
+                None => match first_line(text, declared) {
+                    Some((header, separator)) => {
+                        columns = Some(Columns::of(header, separator).map_err(wrong)?);
+                    }
+                    None => declared = Separator::declared(moue_files::text::without_mark(text)),
+                },
                 Some(_) if rows.len() as u64 == u64::from(limits.max_rows) => {
                     return Err(Error::limit(
                         &name,
@@ -181,12 +187,15 @@ struct Columns {
     usage: usize,
     image: usize,
     votes: [usize; 10],
+    separator: Separator,
 }
 
 impl Columns {
-    fn of(header: &[u8]) -> Result<Self, String> {
-        let header = header.strip_prefix(b"\xef\xbb\xbf").unwrap_or(header);
-        let fields = Fields::of(header)?;
+    fn of(header: &[u8], separator: Separator) -> Result<Self, String> {
+        if let Some(reason) = moue_files::text::foreign(header) {
+            return Err(reason.to_owned());
+        }
+        let fields = Fields::of(header, separator)?;
         let place = |name: &str| {
             let place = fields.iter().position(|field| field.eq_ignore_ascii_case(name.as_bytes()));
             place.ok_or_else(|| {
@@ -197,13 +206,14 @@ impl Columns {
         for (vote, name) in votes.iter_mut().zip(COLUMNS) {
             *vote = place(name)?;
         }
-        Ok(Self { count: fields.len(), usage: place("Usage")?, image: place("Image name")?, votes })
+        let (usage, image) = (place("Usage")?, place("Image name")?);
+        Ok(Self { count: fields.len(), usage, image, votes, separator })
     }
 
     fn row(&self, line: u32, text: &[u8]) -> Result<Row, String> {
-        let fields = Fields::of(text)?;
+        let fields = Fields::of(text, self.separator)?;
         if fields.len() != self.count {
-            return Err(format!("{} fields, expected {} as in the header", fields.len(), self.count));
+            return Err(format!("{}, expected {} as in the header", counted(fields.len()), self.count));
         }
         let usage = String::from_utf8_lossy(fields.get(self.usage));
         let usage: Usage = usage.parse()?;
@@ -222,7 +232,14 @@ impl Columns {
 }
 
 fn is_header(text: &[u8]) -> bool {
-    Lines::of(text).next().is_some_and(|line| Columns::of(line).is_ok())
+    let mut declared = None;
+    Lines::of(text).take(2).any(|line| match first_line(line, declared) {
+        Some((header, separator)) => Columns::of(header, separator).is_ok(),
+        None => {
+            declared = Separator::declared(moue_files::text::without_mark(line));
+            false
+        }
+    })
 }
 
 fn count(field: &[u8]) -> Option<u8> {

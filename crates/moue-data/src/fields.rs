@@ -1,4 +1,6 @@
-//! Fields of a line of comma-separated values (RFC 4180, without line ends inside quotes).
+//! Fields of a line of separated values (RFC 4180, without line ends inside quotes).
+
+use moue_files::Separator;
 
 /// Most columns of any file that is read here.
 pub(crate) const MAX_FIELDS: usize = 32;
@@ -10,12 +12,12 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Cuts a line at its commas. `Err` says what is wrong: a quote that is not closed, or too many fields.
-    pub(crate) fn of(line: &'a [u8]) -> Result<Self, String> {
+    /// Cuts a line at its separators. `Err` says what is wrong: a quote that is not closed, or too many fields.
+    pub(crate) fn of(line: &'a [u8], separator: Separator) -> Result<Self, String> {
         let mut fields = Self { fields: [b""; MAX_FIELDS], count: 0 };
         let mut rest = line;
         loop {
-            let (field, after) = next(rest)?;
+            let (field, after) = next(rest, separator)?;
             let Some(place) = fields.fields.get_mut(fields.count) else {
                 return Err(format!("more than {MAX_FIELDS} fields"));
             };
@@ -44,19 +46,23 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The first field and what follows its comma, if there is one.
-fn next(line: &[u8]) -> Result<(&[u8], Option<&[u8]>), String> {
-    let line = line.trim_ascii_start();
+/// The first field and what follows its separator, if there is one.
+fn next(line: &[u8], separator: Separator) -> Result<(&[u8], Option<&[u8]>), String> {
+    let byte = separator.byte();
+    // A tab between fields is no space.
+    let spaces = line.iter().take_while(|b| b.is_ascii_whitespace() && **b != byte).count();
+    let line = &line[spaces..];
     if let Some(quoted) = line.strip_prefix(b"\"") {
         let end = quoted.iter().position(|&b| b == b'"').ok_or("a quote that is not closed")?;
-        let after = quoted[end + 1..].trim_ascii_start();
-        return match after.split_first() {
+        let after = &quoted[end + 1..];
+        let spaces = after.iter().take_while(|b| b.is_ascii_whitespace() && **b != byte).count();
+        return match after[spaces..].split_first() {
             None => Ok((quoted[..end].trim_ascii(), None)),
-            Some((b',', rest)) => Ok((quoted[..end].trim_ascii(), Some(rest))),
-            Some(_) => Err("text after a closing quote, expected a comma".to_owned()),
+            Some((found, rest)) if *found == byte => Ok((quoted[..end].trim_ascii(), Some(rest))),
+            Some(_) => Err(format!("text after a closing quote, expected {}", separator.name())),
         };
     }
-    Ok(match line.iter().position(|&b| b == b',') {
+    Ok(match line.iter().position(|&b| b == byte) {
         Some(end) => (line[..end].trim_ascii(), Some(&line[end + 1..])),
         None => (line.trim_ascii(), None),
     })
@@ -71,12 +77,27 @@ pub(crate) fn shown(field: &[u8]) -> String {
     format!("{start:?}{more}")
 }
 
+/// The line that names the columns, which comes first, and what stands between the fields of the whole file. A byte-order mark is
+/// passed over; `None` for the line `sep=;` of spreadsheets, which the header follows.
+pub(crate) fn first_line(line: &[u8], declared: Option<Separator>) -> Option<(&[u8], Separator)> {
+    let line = moue_files::text::without_mark(line);
+    match Separator::declared(line) {
+        Some(_) if declared.is_none() => None,
+        _ => Some((line, declared.unwrap_or_else(|| Separator::of(line)))),
+    }
+}
+
+/// `1 field`, `2 fields`.
+pub(crate) fn counted(count: usize) -> String {
+    format!("{count} field{}", if count == 1 { "" } else { "s" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn fields(line: &str) -> Result<Vec<String>, String> {
-        let fields = Fields::of(line.as_bytes())?;
+        let fields = Fields::of(line.as_bytes(), Separator::Comma)?;
         Ok(fields.iter().map(|f| String::from_utf8_lossy(f).into_owned()).collect())
     }
 
@@ -87,6 +108,14 @@ mod tests {
         assert_eq!(fields(r#""0" ,"1, 2","Training""#).unwrap(), ["0", "1, 2", "Training"]);
         assert_eq!(fields(",,").unwrap(), ["", "", ""]);
         assert_eq!(fields("").unwrap(), [""]);
+    }
+
+    #[test]
+    fn other_separators_leave_commas_alone() {
+        let fields = Fields::of(b"\"a;b\" ;0,5; c ", Separator::Semicolon).unwrap();
+        assert_eq!(fields.iter().collect::<Vec<_>>(), [&b"a;b"[..], b"0,5", b"c"]);
+        let fields = Fields::of(b"a\t\t c,d\t", Separator::Tab).unwrap();
+        assert_eq!(fields.iter().collect::<Vec<_>>(), [&b"a"[..], b"", b"c,d", b""]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{Dataset, Result, ferplus};
 const FER2013: [&str; 7] = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"];
 
 /// Folder and column names seen in the wild, and what they mean here.
-const SYNONYMS: [(&str, &str); 17] = [
+const SYNONYMS: [(&str, &str); 25] = [
     ("angry", "angry"),
     ("anger", "angry"),
     ("disgust", "disgust"),
@@ -23,6 +23,14 @@ const SYNONYMS: [(&str, &str); 17] = [
     ("sadness", "sad"),
     ("surprise", "surprise"),
     ("surprised", "surprise"),
+    ("suprise", "surprise"),
+    ("suprised", "surprise"),
+    ("surprize", "surprise"),
+    ("scared", "fear"),
+    ("disgusting", "disgust"),
+    ("joyful", "happy"),
+    ("neutrality", "neutral"),
+    ("contemptous", "contempt"),
     ("neutral", "neutral"),
     ("contempt", "contempt"),
     ("contemptuous", "contempt"),

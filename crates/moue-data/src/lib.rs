@@ -22,6 +22,7 @@ mod folder;
 mod labels;
 mod lines;
 mod mean;
+mod numbering;
 mod options;
 pub mod splits;
 mod usage;
@@ -39,22 +40,36 @@ pub use exclusions::Exclusions;
 pub use ferplus::Votes;
 pub use labels::{LabelSet, Labels, emotion_named};
 pub use mean::{FEWEST_FACES, Mean, MeanOptions, mean_face};
+pub use numbering::Numbering;
 pub use options::{Limits, OnError, ReadOptions};
 pub use usage::Usage;
+
+/// What a dataset without Training pictures lacks, as a part of a sentence; `there` is a part that it has.
+pub fn without_training(there: Usage) -> String {
+    format!(
+        "this can be measured on (moue eval --usage {there}), not trained from; training needs a folder train beside \
+         the others, or rows of {}",
+        Usage::Training
+    )
+}
 
 /// Reads a dataset: a FER2013 csv file, plain or inside .gz, .bz2, .zip, .tar or .tar.gz (told apart by their first
 /// bytes, not by their names), or a folder of pictures per class.
 ///
-/// **csv**: columns `emotion` (0 to 6), `pixels` (2304 grey values) and `Usage`, in any order, found by the header.
+/// **csv**: columns `emotion` (0 to 6, or by [`ReadOptions::numbering`]), `pixels` (2304 grey values) and `Usage`, in any order,
+/// found by the header, which also tells whether commas, semicolons or tabs stand between fields.
 /// Without a `Usage` column (Kaggle's `train.csv`) every row is Training. Of an archive the first .csv member is taken that
 /// has such a header or is called `fer2013.csv`.
 ///
-/// **folder**: a folder per class, called by an [emotion's name](emotion_named) or by FER2013's number, either right
-/// below the folder given (all Training) or below folders for the parts: `Training`, `PublicTest`, `PrivateTest`, or `train`
-/// with `val`, `validation`, `valid` or `test` (upper or lower case). `test` means PublicTest, unless there is a folder for
-/// validation, too; then it means PrivateTest. (In the well-known Kaggle layout `test` holds both of FER2013's tests.) A folder
-/// of any other name is an error. Pictures may have any format and size that [`moue_media`] reads; they become grey and are
-/// stretched to `options.side` pixels a side; grey pictures of that size keep every value.
+/// **folder**: a folder per class, called by an [emotion's name](emotion_named), alone or after a number (`0_angry`), either right
+/// below the folder given or below folders for the parts: `Training`, `PublicTest`, `PrivateTest`, or `train` with `val`,
+/// `validation`, `valid` or `test`, in upper or lower case and with endings such as `_set` or `_data`. `test` means PublicTest,
+/// unless there is a folder for validation, too; then it means PrivateTest. (In the well-known Kaggle layout `test` holds both
+/// of FER2013's tests.) Classes right below a folder that is itself called by a part are that part, otherwise Training. One
+/// folder alone that is neither part nor class, such as `images`, is entered. A folder of any other name is an error, and so
+/// are classes called by numbers unless it is known [whose](ReadOptions::numbering) they are. Pictures may have any format and
+/// size that [`moue_media`] reads; they become grey and are stretched to `options.side` pixels a side; grey pictures of that
+/// size keep every value.
 ///
 /// The result depends on the data only, not on the number of threads.
 ///

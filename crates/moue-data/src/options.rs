@@ -1,5 +1,7 @@
 //! How to read, and how much at most.
 
+use crate::Numbering;
+
 /// What happens at a line or picture that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnError {
@@ -44,6 +46,9 @@ pub struct ReadOptions {
     pub max_described: usize,
     /// Side in pixels to which pictures of a folder are resized. FER2013's csv always has 48.
     pub side: u32,
+    /// What numbers of classes mean. `None`: those of a csv are FER2013's; folders called by numbers are refused, unless
+    /// their parts have FER2013's names, too.
+    pub numbering: Option<Numbering>,
     /// Sizes beyond which a file is refused.
     pub limits: Limits,
 }
@@ -51,7 +56,13 @@ pub struct ReadOptions {
 impl ReadOptions {
     /// Stops at the first wrong row.
     pub fn strict() -> Self {
-        Self { on_error: OnError::Strict, max_described: 100, side: 48, limits: Limits::default() }
+        Self {
+            on_error: OnError::Strict,
+            max_described: 100,
+            side: 48,
+            numbering: None,
+            limits: Limits::default(),
+        }
     }
 
     /// Leaves wrong rows out, describes the first 100 and counts all.

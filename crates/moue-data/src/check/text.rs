@@ -12,12 +12,13 @@ impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{}: {} pictures of {side}x{side} pixels",
+            "{}: {} of {side}x{side} pixels",
             self.source,
-            grouped(self.rows),
+            counted(self.rows, "picture", "pictures"),
             side = self.side
         )?;
         self.write_counts(f)?;
+        self.write_missing(f)?;
         self.write_wrong(f)?;
         self.write_empty(f)?;
         self.write_duplicates(f)
@@ -40,6 +41,16 @@ impl Check {
             writeln!(f, "  {:>9}", grouped(part.rows))?;
         }
         Ok(())
+    }
+
+    /// Says what the data cannot be used for as they are.
+    fn write_missing(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.usages.as_slice() {
+            [part, ..] if part.usage != Usage::Training => {
+                writeln!(f, "no {} pictures: {}", Usage::Training, crate::without_training(part.usage))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn write_wrong(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,9 +113,10 @@ fn write_rest(f: &mut fmt::Formatter<'_>, rest: usize) -> fmt::Result {
 
 fn summary(copies: Copies) -> String {
     format!(
-        "{:>6} surplus copies of {} pictures, {} of them with different labels",
+        "{:>6} surplus {} of {}, {} of them with different labels",
         grouped(copies.surplus),
-        grouped(copies.groups),
+        if copies.surplus == 1 { "copy" } else { "copies" },
+        counted(copies.groups, "picture", "pictures"),
         grouped(copies.conflicting_groups)
     )
 }
@@ -116,6 +128,11 @@ fn described(place: &Place) -> String {
         (None, Some(line)) => format!("line {line} ({label}, {})", place.usage),
         (None, None) => format!("({label}, {})", place.usage),
     }
+}
+
+/// `1 picture`, `2 pictures`.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
 
 /// A number with commas between its thousands.

@@ -50,7 +50,7 @@ pub(super) fn parse(text: &[u8], columns: &Columns, options: &ReadOptions) -> Pi
         let (row, line_index) = (piece.row_count - 1, piece.line_count - 1);
         let good = piece.pixels.len();
         piece.pixels.resize(good + PICTURE, 0);
-        match row::parse(line, columns, options.limits.max_line, &mut piece.pixels[good..]) {
+        match row::parse(line, columns, options, &mut piece.pixels[good..]) {
             Ok((label, usage)) => piece.rows.push(Row { label, usage, row, line: line_index }),
             Err(reason) => {
                 piece.pixels.truncate(good);

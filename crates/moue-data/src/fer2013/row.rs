@@ -1,30 +1,31 @@
 //! One row: a class, 2304 pixels and a Usage.
 
 use super::columns::Columns;
-use crate::Usage;
-use crate::fields::{Fields, shown};
+use crate::fields::{Fields, counted, shown};
+use crate::{Numbering, ReadOptions, Usage};
 
 /// Reads a row and writes its pixels to `pixels`, which has room for exactly one picture. `Err` says what is wrong and
 /// what was expected.
 pub(super) fn parse(
     line: &[u8],
     columns: &Columns,
-    max_line: usize,
+    options: &ReadOptions,
     pixels: &mut [u8],
 ) -> Result<(u8, Usage), String> {
+    let max_line = options.limits.max_line;
     if line.len() > max_line {
         return Err(format!("the line is {} bytes long; the limit is {max_line}", line.len()));
     }
-    let fields = Fields::of(line)?;
+    let fields = Fields::of(line, columns.separator)?;
     if fields.len() != columns.count {
         return Err(format!(
-            "{} fields, expected {} as in the header{}",
-            fields.len(),
+            "{}, expected {} as in the header{}",
+            counted(fields.len()),
             columns.count,
             not_text(line)
         ));
     }
-    let label = emotion(fields.get(columns.emotion))?;
+    let label = emotion(fields.get(columns.emotion), options.numbering)?;
     let usage = columns.usage.map_or(Ok(Usage::Training), |column| self::usage(fields.get(column)))?;
     let field = fields.get(columns.pixels);
     if read_pixels(field, pixels).is_none() {
@@ -33,12 +34,24 @@ pub(super) fn parse(
     Ok((label, usage))
 }
 
-fn emotion(field: &[u8]) -> Result<u8, String> {
-    match field {
-        [digit @ b'0'..=b'6'] => Ok(digit - b'0'),
-        _ => Err(format!("emotion {}, expected 0 (angry) to 6 (neutral)", shown(field))),
+fn emotion(field: &[u8], numbering: Option<Numbering>) -> Result<u8, String> {
+    match (field, numbering) {
+        // These numbers are the labels themselves.
+        ([digit @ b'0'..=b'6'], None | Some(Numbering::Fer2013 | Numbering::CkPlus)) => Ok(digit - b'0'),
+        _ => {
+            let meant = numbering.unwrap_or(Numbering::Fer2013);
+            let label = std::str::from_utf8(field).ok().and_then(|field| meant.label(field));
+            label.ok_or_else(|| {
+                let hint = if field == b"7" && numbering.is_none() { SEVEN } else { "" };
+                format!("emotion {}, expected {}{hint}", shown(field), meant.range())
+            })
+        }
     }
 }
+
+/// What is likely where FER2013's numbers end.
+const SEVEN: &str =
+    "; in CK+'s ckextended.csv 7 is contempt: --class-numbers ckplus reads it as an eighth class";
 
 fn usage(field: &[u8]) -> Result<Usage, String> {
     Usage::ALL

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use moue_data::{Error, Limits, ReadOptions, Usage};
+use moue_data::{Error, Limits, Numbering, ReadOptions, Usage};
 use moue_media::{Grey, Picture};
 use tempfile::TempDir;
 
@@ -122,6 +122,100 @@ fn classes_are_never_guessed() {
 }
 
 #[test]
+fn parts_and_classes_are_known_in_every_spelling() {
+    let names = [
+        "Train/0_Anger/a.png",
+        "TRAIN_set/suprise/b.png",
+        "valid/Sadness/c.png",
+        "val_data/Disgusted/d.png",
+        "Validation/fearful/e.png",
+        "Testing/1 - Happiness/f.png",
+    ];
+    let all = expected(&[
+        ("Train/0_Anger/a.png", Usage::Training, "angry"),
+        ("TRAIN_set/suprise/b.png", Usage::Training, "surprise"),
+        ("val_data/Disgusted/d.png", Usage::PublicTest, "disgust"),
+        ("Validation/fearful/e.png", Usage::PublicTest, "fear"),
+        ("valid/Sadness/c.png", Usage::PublicTest, "sad"),
+        ("Testing/1 - Happiness/f.png", Usage::PrivateTest, "happy"),
+    ]);
+    assert_eq!(found(&folder(&names), &names), all);
+    // FER+'s names of its parts.
+    let names = ["FER2013Train/happy/a.png", "FER2013Valid/sad/b.png", "FER2013Test/contempt/c.png"];
+    let usages: Vec<Usage> = found(&folder(&names), &names).into_iter().map(|(_, usage, _)| usage).collect();
+    assert_eq!(usages, Usage::ALL);
+}
+
+#[test]
+fn folders_that_hold_only_another_are_entered() {
+    for inner in ["", "images/", "archive/images/"] {
+        let names = [format!("{inner}train/happy/a.png"), format!("{inner}validation/sad/b.png")];
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found = found(&folder(&names), &names);
+        let usages: Vec<Usage> = found.iter().map(|(_, usage, _)| *usage).collect();
+        assert_eq!(usages, [Usage::Training, Usage::PublicTest], "{inner}");
+    }
+    // What is neither is named where it stands, not where it was looked for.
+    let root = folder(&["images/happy/a.png", "labels/happy/b.png"]);
+    assert!(
+        refusal(root.path()).contains("images: the folder's name is no emotion"),
+        "{}",
+        refusal(root.path())
+    );
+    let root = folder(&["bored/a.png"]);
+    assert!(refusal(root.path()).contains("bored: the folder's name is no emotion"));
+}
+
+#[test]
+fn classes_right_below_a_part_are_that_part() {
+    let names = ["test/happy/a.png", "test/sad/b.png"];
+    let root = folder(&names);
+    let usage = |below: &str| read(&root.path().join(below)).dataset.usage(0);
+    assert_eq!(usage("test"), Usage::PublicTest);
+    put(root.path(), "Test_only/happy/a.png", 1);
+    assert_eq!(usage("Test_only"), Usage::PublicTest);
+    put(root.path(), "val/happy/a.png", 1);
+    assert_eq!((usage("test"), usage("val")), (Usage::PrivateTest, Usage::PublicTest));
+    put(root.path(), "train/happy/a.png", 1);
+    put(root.path(), "faces/happy/a.png", 1);
+    assert_eq!((usage("train"), usage("faces")), (Usage::Training, Usage::Training));
+    let reading = moue_data::read(&root.path().join("test"), &ReadOptions::collect()).unwrap();
+    let duplicates = moue_data::Duplicates::find(&reading.dataset);
+    let text = moue_data::Check::of(&reading, &duplicates).to_string();
+    assert!(text.contains("no Training pictures") && text.contains("--usage PrivateTest"), "{text}");
+}
+
+#[test]
+fn numbers_alone_have_no_meaning() {
+    let names: Vec<String> = (1..8).map(|i| format!("train/{i}/a.png")).collect();
+    let root = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let message = refusal(root.path());
+    for word in ["AffectNet", "RAF-DB", "--class-numbers", "raf-db"] {
+        assert!(message.contains(word), "{message}");
+    }
+    let labels = |numbering| {
+        let options = ReadOptions { numbering: Some(numbering), ..ReadOptions::strict() };
+        let dataset = moue_data::read(root.path(), &options).map_err(|e| e.to_string())?.dataset;
+        Ok::<_, String>((0..dataset.len()).map(|i| dataset.label(i)).collect::<Vec<_>>())
+    };
+    // In the order of the labels, each class has the one picture.
+    assert_eq!(labels(Numbering::RafDb).unwrap(), [0, 1, 2, 3, 4, 5, 6]);
+    assert_eq!(labels(Numbering::AffectNet).unwrap(), [0, 1, 2, 3, 4, 5, 7]);
+    let message = labels(Numbering::Fer2013).unwrap_err();
+    assert!(message.contains("7: the folder's name") && message.contains("0 (angry) to 6"), "{message}");
+}
+
+#[test]
+fn the_own_layout_of_ferplus_is_named() {
+    let root = folder(&["FER2013Train/fer0000000.png", "FER2013Valid/fer0000001.png"]);
+    for part in ["FER2013Train", "FER2013Valid"] {
+        fs::write(root.path().join(part).join("label.csv"), "").unwrap();
+    }
+    let message = refusal(root.path());
+    assert!(message.contains("FER2013Train") && message.contains("--ferplus"), "{message}");
+}
+
+#[test]
 fn other_sizes_formats_and_colours_become_grey_squares() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("happy")).unwrap();
@@ -194,7 +288,8 @@ fn pictures_come_out_the_same_with_any_number_of_threads() {
     let root = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let read = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let dataset = pool.install(|| moue_data::read(root.path(), &ReadOptions::strict())).unwrap().dataset;
+        let options = ReadOptions { numbering: Some(Numbering::Fer2013), ..ReadOptions::strict() };
+        let dataset = pool.install(|| moue_data::read(root.path(), &options)).unwrap().dataset;
         (0..dataset.len()).map(|i| (dataset.place(i), dataset.pixels(i).to_vec())).collect::<Vec<_>>()
     };
     let one = read(1);

@@ -10,5 +10,6 @@ mod ferplus;
 mod folders;
 mod malformed;
 mod mean;
+mod saved;
 mod shared;
 mod splits;

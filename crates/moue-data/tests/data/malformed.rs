@@ -41,7 +41,12 @@ fn wrong_rows_say_what_was_expected() {
             "pixel 10 is \"1\\t2\", expected a whole number from 0 to 255",
         ),
         (with_pixels(Vec::clear), "0 pixels, expected 2304 (48x48)"),
-        (format!("7,{good},Training\n"), "emotion \"7\", expected 0 (angry) to 6 (neutral)"),
+        (
+            format!("7,{good},Training\n"),
+            "emotion \"7\", expected 0 (angry) to 6 (neutral); in CK+'s ckextended.csv 7 is contempt: \
+             --class-numbers ckplus reads it as an eighth class",
+        ),
+        (format!("8,{good},Training\n"), "emotion \"8\", expected 0 (angry) to 6 (neutral)"),
         (format!("-1,{good},Training\n"), "emotion \"-1\", expected 0 (angry) to 6 (neutral)"),
         (format!("happy,{good},Training\n"), "emotion \"happy\", expected 0 (angry) to 6 (neutral)"),
         (format!(",{good},Training\n"), "emotion \"\", expected 0 (angry) to 6 (neutral)"),
@@ -51,7 +56,7 @@ fn wrong_rows_say_what_was_expected() {
         (format!("2,{good}\n"), "2 fields, expected 3 as in the header"),
         (format!("2,{good},Training,\n"), "4 fields, expected 3 as in the header"),
         (format!("2,\"{good},Training\n"), "a quote that is not closed"),
-        ("# a remark\n".into(), "1 fields, expected 3 as in the header"),
+        ("# a remark\n".into(), "1 field, expected 3 as in the header"),
         (format!("2,{},Training\n", "0 ".repeat(40_000)), "the line is 80011 bytes long; the limit is 65536"),
     ];
     for (line, reason) in cases {
