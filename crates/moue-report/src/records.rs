@@ -13,11 +13,11 @@ pub fn write_json_line(sink: &mut impl Write, record: &Record) -> io::Result<()>
     sink.write_all(b"\n")
 }
 
-/// Columns before the probabilities.
-const COLUMNS: &str =
+/// The header's columns before the probabilities: what a table of moue begins with.
+pub const COLUMNS: &str =
     "source,frame,time,width,height,id,x,y,face_width,face_height,score,emotion,confidence,certain";
 
-/// Writes records as CSV (RFC 4180, lines ended by a line feed): a row per face with the columns of the JSON
+/// Writes records as CSV (RFC 4180, lines ended by a line feed; names as in [`quote`]): a row per face with the columns of the JSON
 /// form, the box as `x,y,face_width,face_height`, and a column `p_LABEL` for the probability of each label; `certain` is
 /// empty where no smallest confidence was asked for.
 ///
@@ -109,13 +109,19 @@ fn cell(line: &mut String, text: &str) {
     quote(line, text);
 }
 
-/// Adds text, in quotes where it holds a character that means something in CSV.
-pub(crate) fn quote(line: &mut String, text: &str) {
+/// Adds text as a cell (RFC 4180): in quotes where it holds a character that means something in CSV. Text that spreadsheets would
+/// take for a formula (it begins with `=`, `+`, `-`, `@`, a tab or a line's end) gets an apostrophe before it, which they do not
+/// show: a file may be called `=cmd|…`, and a table of it is opened by somebody else. Numbers are not written with this.
+pub fn quote(line: &mut String, text: &str) {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    let apostrophe = if formula { "'" } else { "" };
     if text.contains(['"', ',', '\n', '\r']) {
         line.push('"');
+        line.push_str(apostrophe);
         line.push_str(&text.replace('"', "\"\""));
         line.push('"');
     } else {
+        line.push_str(apostrophe);
         line.push_str(text);
     }
 }
@@ -157,6 +163,30 @@ mod tests {
         let columns: Vec<usize> = text.lines().map(|l| l.matches(',').count()).collect();
         // The quoted commas of the first three lines are no separators.
         assert_eq!(columns, [16, 16, 16, 15]);
+    }
+
+    #[test]
+    fn no_name_is_a_formula_and_numbers_stay_numbers() {
+        for (text, cell) in [
+            ("=1+1.jpg", "'=1+1.jpg"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("-x", "'-x"),
+            ("+49.mp4", "'+49.mp4"),
+            ("=HYPERLINK(\"a\",\"b\")", "\"'=HYPERLINK(\"\"a\"\",\"\"b\"\")\""),
+            ("\t=1", "'\t=1"),
+            ("a=b", "a=b"),
+            ("", ""),
+        ] {
+            let mut line = String::new();
+            quote(&mut line, text);
+            assert_eq!(line, cell);
+        }
+        let mut csv = CsvWriter::new(Vec::new(), &["sad".into()]).unwrap();
+        let mut left = record("=a.jpg", 1);
+        left.faces[0].bounds.x = -3.5;
+        csv.write(&left).unwrap();
+        let text = String::from_utf8(csv.finish().unwrap()).unwrap();
+        assert!(text.contains("\n'=a.jpg,0,0,640,480,0,-3.5,"), "{text}");
     }
 
     #[test]

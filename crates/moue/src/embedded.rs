@@ -13,3 +13,8 @@ const BYTES: &[u8] = include_bytes!("../models/emotion.safetensors");
 pub fn embedded_model() -> Result<Model, Error> {
     Ok(Model::from_bytes(BYTES, "the embedded model")?)
 }
+
+/// The file of [`embedded_model`], byte for byte.
+pub fn embedded_model_file() -> &'static [u8] {
+    BYTES
+}

@@ -39,7 +39,7 @@ pub use analyzer::{Analyzer, AnalyzerBuilder, Sighting};
 pub use annotate::annotate;
 pub use classifier::Classifier;
 pub use detector::face_detector;
-pub use embedded::embedded_model;
+pub use embedded::{embedded_model, embedded_model_file};
 pub use error::Error;
 pub use follow::{FollowOptions, Follower};
 pub use record::{BoundingBox, Face, Probabilities, Record};

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use moue_files::{Separator, text};
+
 use super::Error;
 
 /// Something that happened, for instance a scene or the name of a product.
@@ -19,8 +21,9 @@ const MAX_BYTES: u64 = 1 << 20;
 const MAX_EVENTS: usize = 1000;
 
 /// Reads events from a CSV with the fields time and name, sorted by time. Times are seconds (`83.5`) or `m:ss` and
-/// `h:mm:ss` (`1:23.5`); a first line that says `time,name` is a header. Fields may be separated by commas, semicolons
-/// or tabs; a name that holds the separator stands in double quotes.
+/// `h:mm:ss` (`1:23.5`); a first line that says `time,name` is a header. Fields are separated by commas, semicolons or tabs,
+/// the same in the whole file; with the last two, decimal commas are read, too. A name that holds the separator stands in
+/// double quotes.
 ///
 /// # Errors
 /// [`Error::Io`], and [`Error::Line`] for a line that is no event. At most 1 MiB and 1000 events are read.
@@ -36,44 +39,59 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>, Error> {
             "the file is larger than 1 MiB; expected a short list of time,name",
         ));
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + before.iter().filter(|&&b| b == b'\n').count() as u64;
-        Error::line(&name, line, "no UTF-8 text; save the list as CSV in UTF-8")
-    })?;
-    parse(&text, &name)
+    let text = text::decode(&bytes).map_err(|fault| Error::line(&name, fault.line, fault.reason))?;
+    parse(text, &name)
 }
 
 fn parse(text: &str, file: &str) -> Result<Vec<Event>, Error> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines: Vec<(u64, &str)> =
+        (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
+    let declared = lines.first().and_then(|(_, line)| Separator::declared(line.as_bytes()));
+    if declared.is_some() {
+        lines.remove(0);
+    }
+    let header =
+        lines.first().filter(|(_, line)| line.trim_start_matches('"').to_lowercase().starts_with("time"));
+    let header = header.map(|(_, line)| *line);
+    if header.is_some() {
+        lines.remove(0);
+    }
+    let separator = declared.unwrap_or_else(|| separator(header, &lines));
     let mut events = Vec::new();
-    let mut first = true;
-    for (i, line) in text.lines().enumerate() {
-        if line.trim().is_empty() {
-            continue;
-        }
-        let is_header = std::mem::take(&mut first) && line.to_ascii_lowercase().starts_with("time");
-        if is_header {
-            continue;
-        }
-        events.push(event(line).map_err(|reason| Error::line(file, i as u64 + 1, reason))?);
+    for (number, line) in lines {
+        events.push(event(line, separator).map_err(|reason| Error::line(file, number, reason))?);
         if events.len() > MAX_EVENTS {
-            return Err(Error::line(file, i as u64 + 1, format!("more than {MAX_EVENTS} events")));
+            return Err(Error::line(file, number, format!("more than {MAX_EVENTS} events")));
         }
     }
     events.sort_by(|a: &Event, b| a.time.total_cmp(&b.time));
     Ok(events)
 }
 
-fn event(line: &str) -> Result<Event, String> {
-    let Some((time, rest)) = line.split_once([',', ';', '\t']) else {
+/// What stands between the fields of all lines: what the header has, or what makes a time of the first field of every line.
+/// Commas come last, because they also stand in numbers and names.
+fn separator(header: Option<&str>, lines: &[(u64, &str)]) -> Separator {
+    if let Some(header) = header
+        && Separator::ALL.iter().any(|s| header.as_bytes().contains(&s.byte()))
+    {
+        return Separator::of(header.as_bytes());
+    }
+    let fits = |separator: &Separator| lines.iter().all(|(_, line)| event(line, *separator).is_ok());
+    let of_first = || lines.first().map_or(Separator::Comma, |(_, line)| Separator::of(line.as_bytes()));
+    Separator::ALL.into_iter().find(fits).unwrap_or_else(of_first)
+}
+
+fn event(line: &str, separator: Separator) -> Result<Event, String> {
+    let character = char::from(separator.byte());
+    let Some((time, rest)) = line.split_once(character) else {
         return Err(format!("{line:?} has one field; expected time,name as in 83.5,Logo"));
     };
-    let separator = line[time.len()..].chars().next().unwrap_or(',');
     let unquoted = time.trim().trim_matches('"');
-    let time = seconds(unquoted)
+    // Where commas are decimal, they are not between fields.
+    let plain = if separator == Separator::Comma { unquoted.to_owned() } else { unquoted.replace(',', ".") };
+    let time = seconds(&plain)
         .ok_or_else(|| format!("time {unquoted:?} is neither seconds (83.5) nor m:ss or h:mm:ss (1:23.5)"))?;
-    let name = name(rest.trim(), separator)?;
+    let name = name(rest.trim(), character)?;
     Ok(Event { time, name })
 }
 
@@ -141,13 +159,38 @@ mod tests {
 
     #[test]
     fn events_are_read_with_header_quotes_and_other_separators_and_sorted() {
-        let text = "\u{feff}time,name\r\n1:00,Logo\r\n\r\n5,\"Dog, \"\"Rex\"\"\"\r\n";
+        let text = "time,name\r\n1:00,Logo\r\n\r\n5,\"Dog, \"\"Rex\"\"\"\r\n";
         let events = parse(text, "e.csv").unwrap();
         let of = |time, name: &str| Event { time, name: name.to_owned() };
         assert_eq!(events, [of(5.0, "Dog, \"Rex\""), of(60.0, "Logo")]);
         assert_eq!(parse("5;Dog, Rex\n", "e.csv").unwrap(), [of(5.0, "Dog, Rex")]);
         assert_eq!(parse("5\tDog\n", "e.csv").unwrap(), [of(5.0, "Dog")]);
         assert_eq!(parse("", "e.csv").unwrap(), []);
+    }
+
+    #[test]
+    fn the_separator_is_settled_once_for_a_file() {
+        let of = |time, name: &str| Event { time, name: name.to_owned() };
+        let two = [of(0.5, "Logo"), of(1.5, "Joke")];
+        for text in [
+            "0,5;Logo\n1,5;Joke\n",
+            "time;name\n0,5;Logo\n1,5;Joke\n",
+            "Time;Name\r\n\"0,5\";Logo\r\n1,5;Joke\r\n",
+            "sep=;\n0,5;Logo\n1,5;Joke\n",
+            "0,5\tLogo\n1,5\tJoke\n",
+            "0.5,Logo\n1.5,Joke\n",
+        ] {
+            assert_eq!(parse(text, "e.csv").unwrap(), two, "{text}");
+        }
+        // A comma in one name does not make it the separator, nor a semicolon in all of them.
+        assert_eq!(parse("5;Dog, Rex\n6;Cat\n", "e.csv").unwrap(), [of(5.0, "Dog, Rex"), of(6.0, "Cat")]);
+        assert_eq!(
+            parse("5,Dog; Rex\n6,Cat; Tom\n", "e.csv").unwrap(),
+            [of(5.0, "Dog; Rex"), of(6.0, "Cat; Tom")]
+        );
+        // Two ways in one file are a mistake, and the line is named.
+        let error = parse("0,5;Logo\n1.5,Joke\n", "e.csv").unwrap_err().to_string();
+        assert!(error.starts_with("e.csv:2:") || error.starts_with("e.csv:1:"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io::{BufRead, Read};
 
 use moue::Record;
+use moue_files::text;
 
 use super::{Collector, Error, Stream};
 
@@ -39,6 +40,12 @@ impl Collector {
             let length = length.map_err(|e| Error::io(file, e))? as u64;
             if length == 0 {
                 break;
+            }
+            if number == 1 {
+                if let Some(reason) = text::foreign(&line) {
+                    return Err(Error::line(file, number, reason));
+                }
+                line.drain(..line.len() - text::without_mark(&line).len());
             }
             if length > MAX_LINE {
                 return Err(Error::line(file, number, format!("the line is longer than {MAX_LINE} bytes")));
@@ -87,6 +94,19 @@ mod tests {
         let text = format!("{GOOD}\n\n{}", GOOD.replace("\"time\":0.0", "\"time\":0.5"));
         assert_eq!(read(&text), Ok(LinesRead { records: 2, cut_off: None }));
         assert_eq!(read(""), Ok(LinesRead { records: 0, cut_off: None }));
+    }
+
+    #[test]
+    fn what_editors_make_of_records_is_read_or_named() {
+        let second = GOOD.replace("\"time\":0.0", "\"time\":0.5");
+        let text = format!("\u{feff}{GOOD}\r\n{second}\r\n");
+        assert_eq!(read(&text), Ok(LinesRead { records: 2, cut_off: None }));
+        assert_eq!(read("\u{feff}"), Ok(LinesRead { records: 0, cut_off: None }));
+        let mut collector = Collector::new(Settings::default(), Vec::new()).unwrap();
+        let stream = collector.stream("r.jsonl", None);
+        let wide: Vec<u8> = GOOD.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let error = collector.read_json_lines(wide.as_slice(), "r.jsonl", stream).unwrap_err().to_string();
+        assert!(error.starts_with("r.jsonl:1: this is UTF-16 text"), "{error}");
     }
 
     #[test]

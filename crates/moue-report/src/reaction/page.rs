@@ -68,7 +68,8 @@ pub(super) fn render(report: &Report, illustrations: &Illustrations, tables: &[T
             }
         }
     };
-    page.into_string()
+    // Names of files and events come from strangers: what would change how text is shown is written out.
+    moue_files::text::shown_lines(&page.into_string())
 }
 
 fn contents(report: &Report) -> Markup {

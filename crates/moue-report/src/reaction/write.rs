@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::tables::tables;
@@ -65,6 +64,17 @@ pub struct Written {
 }
 
 impl Report {
+    /// Names of all files that [`write`](Self::write) may write.
+    pub const FILES: [&str; 7] = [
+        "report.html",
+        "timeline.csv",
+        "people.csv",
+        "person_timeline.csv",
+        "moments.csv",
+        "event_changes.csv",
+        "comparison.csv",
+    ];
+
     /// Writes `report.html` and its tables as CSV into a folder, which is made if need be. The page needs nothing but
     /// itself and opens no connection. Each file appears at once and whole; older ones of these names are replaced.
     ///
@@ -86,19 +96,7 @@ impl Report {
     }
 }
 
-/// Writes under a temporary name beside its place and renames it.
+/// As [`moue_files::whole::write`].
 fn write_whole(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let write = || -> io::Result<()> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".moue-").suffix(".part");
-        // Temporary files are private; a result has the permissions that the user's mask leaves.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(content)?;
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().map_err(|e| Error::io(path, e))
+    moue_files::whole::write(path, content).map_err(|e| Error::io(path, e))
 }

@@ -65,7 +65,8 @@ pub fn history_csv(history: &[EpochRow]) -> String {
 pub fn read_history(path: &Path) -> Result<Vec<EpochRow>> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
     let fault = |line: usize, reason: &str| Error::Data(format!("{}:{line}: {reason}", path.display()));
-    let mut lines = text.lines().enumerate();
+    // Spreadsheets put a mark before what they save.
+    let mut lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().enumerate();
     if lines.next().map(|(_, header)| header) != Some(COLUMNS) {
         return Err(fault(1, &format!("expected the columns {COLUMNS}")));
     }

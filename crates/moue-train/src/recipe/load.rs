@@ -21,12 +21,12 @@ impl Recipe {
             return Err(Error::Recipe { path: path.to_owned(), line: 1, reason });
         }
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        let text = String::from_utf8(bytes).map_err(|e| {
-            let good = e.utf8_error().valid_up_to();
-            let line = 1 + e.as_bytes()[..good].iter().filter(|&&b| b == b'\n').count();
-            Error::Recipe { path: path.to_owned(), line, reason: "is no UTF-8 text".into() }
+        let text = moue_files::text::decode(&bytes).map_err(|fault| Error::Recipe {
+            path: path.to_owned(),
+            line: fault.line as usize,
+            reason: fault.reason,
         })?;
-        Self::from_toml(&text, path)
+        Self::from_toml(text, path)
     }
 
     /// Reads a recipe from its text; `path` is only named in errors.
@@ -161,7 +161,12 @@ mod tests {
         std::fs::File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
         assert!(Recipe::load(&path).unwrap_err().to_string().contains("too many"));
         std::fs::write(&path, b"name = 'x'\n\xff\xfe").unwrap();
-        assert!(Recipe::load(&path).unwrap_err().to_string().contains(":2: is no UTF-8"));
+        assert!(Recipe::load(&path).unwrap_err().to_string().contains(":2: no UTF-8"));
+        let utf16: Vec<u8> = "name = 'x'".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        std::fs::write(&path, utf16).unwrap();
+        assert!(Recipe::load(&path).unwrap_err().to_string().contains("UTF-16"));
+        std::fs::write(&path, b"\xef\xbb\xbfname = 'x'\r\nseed = 3\r\n").unwrap();
+        assert_eq!(Recipe::load(&path).unwrap().seed, 3);
         assert!(matches!(Recipe::load(&folder.path().join("none.toml")), Err(Error::Io { .. })));
     }
 }
