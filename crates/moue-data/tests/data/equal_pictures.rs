@@ -73,7 +73,7 @@ fn checks_report_everything_under_stable_keys() {
     assert_eq!(found["usages"][1]["classes"][5], json!({"label": "surprise", "rows": 2}));
     assert_eq!(
         found["wrong"],
-        json!({"count": 1, "rows": [{"file": file, "line": 13, "reason": "1 fields, expected 3 as in the header"}]})
+        json!({"count": 1, "rows": [{"file": file, "line": 13, "reason": "1 field, expected 3 as in the header"}]})
     );
     assert_eq!(found["empty"], json!([place(12, "PrivateTest", "fear")]));
     let duplicates = &found["duplicates"];

@@ -68,7 +68,7 @@ fn parse(text: &str, file: &str) -> Result<Vec<Event>, Error> {
     Ok(events)
 }
 
-/// What stands between the fields of all lines: what the header has, or what makes a time of the first field of every line.
+/// What stands between the fields of all lines: what the header has, or what makes a time of the first field of a line.
 /// Commas come last, because they also stand in numbers and names.
 fn separator(header: Option<&str>, lines: &[(u64, &str)]) -> Separator {
     if let Some(header) = header
@@ -76,15 +76,19 @@ fn separator(header: Option<&str>, lines: &[(u64, &str)]) -> Separator {
     {
         return Separator::of(header.as_bytes());
     }
-    let fits = |separator: &Separator| lines.iter().all(|(_, line)| event(line, *separator).is_ok());
+    // `0,5;Logo` may be read with a comma between its fields, too, and must not be because another line has commas only.
+    let some = |separator: &&Separator| lines.iter().any(|(_, line)| event(line, **separator).is_ok());
     let of_first = || lines.first().map_or(Separator::Comma, |(_, line)| Separator::of(line.as_bytes()));
-    Separator::ALL.into_iter().find(fits).unwrap_or_else(of_first)
+    Separator::ALL.iter().find(some).copied().unwrap_or_else(of_first)
 }
 
 fn event(line: &str, separator: Separator) -> Result<Event, String> {
     let character = char::from(separator.byte());
     let Some((time, rest)) = line.split_once(character) else {
-        return Err(format!("{line:?} has one field; expected time,name as in 83.5,Logo"));
+        let between = separator.name();
+        return Err(format!(
+            "{line:?} has one field; expected time and name with {between} between, as 83.5 and Logo"
+        ));
     };
     let unquoted = time.trim().trim_matches('"');
     // Where commas are decimal, they are not between fields.
