@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands;
-use crate::failure::{self, Result};
+use crate::console;
+use crate::failure::{self, Outcome, Result};
 
 /// Reads emotions from faces: trains, evaluates and runs facial-emotion recognition
 #[derive(Debug, Parser)]
@@ -19,7 +20,8 @@ Examples:
   moue train fer2013.csv --out mine.safetensors
   moue eval fer2013.csv --model mine.safetensors --report out/
 
-Exit status: 0 done, 1 something failed (named on stderr), 2 wrong usage.")]
+Exit status: 0 done, 1 something failed (named on stderr), 2 wrong usage, or a file
+would be replaced that must not be; 130 interrupted: stderr says what was kept and how to go on.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -44,7 +46,16 @@ enum Command {
 
 /// Does what the arguments of the process say.
 pub fn run() -> ExitCode {
-    failure::exit_code(dispatch(Cli::parse().command))
+    match Cli::try_parse() {
+        Ok(cli) => failure::exit_code(dispatch(cli.command)),
+        // Help and the version are results: where they cannot be written, that is told.
+        Err(error) if !error.use_stderr() => failure::exit_code(
+            console::check_stdout()
+                .and_then(|()| error.print().map_err(|e| console::stdout_failure(e).into()))
+                .map(|()| Outcome::Done),
+        ),
+        Err(error) => error.exit(),
+    }
 }
 
 fn dispatch(command: Command) -> Result {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
-use crate::console;
+use crate::{console, interrupt};
 
 /// What a command gives back when it ran to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Outcome {
 pub enum Failure {
     /// Arguments that no run could satisfy: exit status 2.
     Usage(String),
+    /// Files that a run would replace and must not: exit status 2. One line, and nothing was touched.
+    Refused(String),
     /// Ctrl-C, or the request to end: what was done until then stands, exit status 130 as shells expect it.
     Interrupted,
     /// Anything else: exit status 1.
@@ -57,8 +59,12 @@ pub fn exit_code(result: Result) -> ExitCode {
             ExitCode::from(1)
         }
         Err(Failure::Interrupted) => {
-            console::say("moue: interrupted");
-            ExitCode::from(130)
+            console::say(interrupt::farewell());
+            ExitCode::from(interrupt::STATUS)
+        }
+        Err(Failure::Refused(reason)) => {
+            console::say(format_args!("moue: {reason}"));
+            ExitCode::from(2)
         }
         Err(Failure::Usage(reason)) => {
             console::say(format_args!("moue: {reason}\n\nFor more information, try '--help'."));

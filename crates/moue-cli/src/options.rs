@@ -2,14 +2,17 @@
 
 mod device;
 
+use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::Args;
-use moue_data::{Dataset, Exclusions, LabelSet, Limits, ReadOptions, ferplus};
+use moue_data::{Dataset, Exclusions, LabelSet, Limits, Numbering, ReadOptions, ferplus};
 use moue_graph::{Graph, Head, View, attach_head, backbones};
 
 use crate::failure::{Failure, Result};
+use crate::files::Files;
 
 pub use device::Computing;
 
@@ -30,12 +33,27 @@ pub struct Labelled {
     /// Rows of the csv to leave out, counted from 0: a column `line` or `row`, or numbers alone
     #[arg(long, value_name = "FILE")]
     pub exclude: Option<PathBuf>,
+    /// Whose numbers the classes have: fer2013, ckplus (7 is contempt), affectnet or raf-db [default: fer2013 in a csv;
+    /// folders called by numbers need this flag]
+    #[arg(long, value_name = "WHOSE")]
+    pub class_numbers: Option<Numbering>,
 }
 
 impl Labelled {
+    /// Declares what is read.
+    pub fn declare(&self, files: &mut Files) {
+        files.reads_data("PATH", &self.path);
+        files.reads_any("--exclude", &self.exclude);
+    }
+
     /// The dataset; the first wrong row is an error.
     pub fn read(&self) -> Result<Dataset> {
-        Ok(moue_data::read(&self.path, &ReadOptions::strict())?.dataset)
+        Ok(moue_data::read(&self.path, &self.options(ReadOptions::strict()))?.dataset)
+    }
+
+    /// How to read it.
+    pub fn options(&self, options: ReadOptions) -> ReadOptions {
+        ReadOptions { numbering: self.class_numbers, ..options }
     }
 
     /// Places in the dataset of the rows to leave out, sorted.
@@ -76,6 +94,12 @@ impl From<Classes> for LabelSet {
 }
 
 impl DataSource {
+    /// Declares what is read.
+    pub fn declare(&self, files: &mut Files) {
+        self.labelled.declare(files);
+        files.reads_any("--ferplus", &self.ferplus);
+    }
+
     /// The dataset with its votes and these labels; the first wrong row is an error.
     pub fn read(&self, labels: LabelSet) -> Result<Dataset> {
         let mut dataset = self.labelled.read()?;
@@ -101,7 +125,7 @@ impl DataSource {
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Threads {
     /// Threads to compute with [default: one per core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     threads: Option<NonZeroUsize>,
 }
 
@@ -148,6 +172,37 @@ impl TestTime {
     }
 }
 
+/// Threads a processor, at most. More than one each only take turns, and each has memory of its own.
+const THREADS_EACH: usize = 4;
+
+fn threads(text: &str) -> std::result::Result<NonZeroUsize, String> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let most = processors * THREADS_EACH;
+    non_zero(most)(text).map_err(|_| {
+        let processors = crate::text::counted(processors, "processor", "processors");
+        format!("expected 1 to {most}: this machine has {processors}")
+    })
+}
+
+/// Reads a number within limits, both of them allowed.
+pub fn between<T>(low: T, high: T) -> impl Fn(&str) -> std::result::Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd + Display + Copy,
+{
+    move |text| match text.parse() {
+        Ok(number) if low <= number && number <= high => Ok(number),
+        _ => Err(format!("expected a number from {low} to {high}")),
+    }
+}
+
+/// Reads a whole number from 1 to `high`.
+pub fn non_zero(high: usize) -> impl Fn(&str) -> std::result::Result<NonZeroUsize, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= high);
+        number.ok_or_else(|| format!("expected a whole number from 1 to {high}"))
+    }
+}
+
 fn probability(text: &str) -> std::result::Result<f32, String> {
     match text.parse() {
         Ok(p) if (0.0..=1.0).contains(&p) => Ok(p),
@@ -162,13 +217,13 @@ pub struct Architecture {
     #[arg(long, value_name = "NAME", default_value = "mobilenet_v2")]
     pub backbone: String,
     /// Width multiplier; 1 is the published network
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = between(0.1_f32, 4.0))]
     pub alpha: f32,
     /// Side of the square input in pixels
-    #[arg(long, value_name = "PX", default_value_t = 224)]
+    #[arg(long, value_name = "PX", default_value_t = 224, value_parser = between(1_usize, 1024))]
     pub input: usize,
     /// Number of classes behind the head of 128 and 64 units
-    #[arg(long, value_name = "N", default_value_t = 7)]
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = between(1_usize, 256))]
     pub classes: usize,
 }
 

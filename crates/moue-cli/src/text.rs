@@ -1,4 +1,6 @@
-//! Figures as people read them.
+//! Figures and names as people read them.
+
+use std::path::Path;
 
 /// `1234567` as `1,234,567`.
 pub fn grouped(number: usize) -> String {
@@ -33,6 +35,11 @@ pub fn percent(share: f64) -> String {
 /// `1 row`, `2 rows`.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
+}
+
+/// A path as terminals may show it: control characters in names are written out.
+pub fn path(path: &Path) -> String {
+    moue_files::text::shown(&path.display().to_string())
 }
 
 #[cfg(test)]

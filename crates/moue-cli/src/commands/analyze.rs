@@ -17,7 +17,9 @@ use moue_media::{VideoSource, find_pictures};
 use crate::commands::detector::{Chosen, Flags};
 use crate::commands::report;
 use crate::failure::{Failure, Outcome, Result, describe};
+use crate::files::Files;
 use crate::options::{Abstain, Computing, Json, TestTime, Threads};
+use crate::text::counted;
 use crate::{console, interrupt};
 use inputs::Input;
 use output::{CsvFile, Pictures};
@@ -93,6 +95,7 @@ pub fn run(args: Args) -> Result {
     args.check_page(&sources)?;
     let folder = args.report.as_ref().or(args.out_dir.as_ref());
     args.video.check(&sources, folder.map(PathBuf::as_path))?;
+    args.declare(&sources, folder.map(PathBuf::as_path))?;
     let chosen = args.detector.choose(args.threads.count())?;
     let (model, model_name) = model(args.model.as_deref())?;
     let labels = model.card.labels.clone();
@@ -112,10 +115,11 @@ pub fn run(args: Args) -> Result {
     let csv = args.csv.as_deref().map(|path| CsvFile::create(path, &labels)).transpose()?;
     let pictures = match args.no_pictures {
         true => None,
-        false => Some(Pictures::new(folder.cloned())?),
+        false => Some(Pictures::new(folder.cloned(), found.iter().flatten().flatten())?),
     };
     let analyzer = analyzer(&args, model, chosen, args.threads.count())?;
-    let mut job = Job { analyzer, pictures, csv, json: args.json.json, outcome };
+    let count = found.iter().flatten().map(Vec::len).sum();
+    let mut job = Job { analyzer, pictures, csv, json: args.json.json, outcome, done: 0, count };
     let stop = interrupt::watch()?;
     for (input, pictures) in inputs.iter().zip(found) {
         match (input, &mut videos) {
@@ -158,6 +162,28 @@ pub fn run(args: Args) -> Result {
 }
 
 impl Args {
+    /// No output may fall on what is read, on another output, or on the records of an earlier run.
+    fn declare(&self, sources: &[&VideoSource], folder: Option<&Path>) -> Result<()> {
+        let mut files = Files::default();
+        self.paths.iter().for_each(|path| files.reads_pictures("PATH", path));
+        files.reads_any("--model", &self.model);
+        files.reads_any("--network", &self.detector.network);
+        files.reads_any("--cascade", &self.detector.cascade);
+        self.page.declare(&mut files);
+        self.csv.iter().for_each(|path| files.writes("--csv", path));
+        let flag = if self.report.is_some() { "--report" } else { "--out-dir" };
+        folder.iter().for_each(|folder| files.makes(flag, folder));
+        self.video.declare(&mut files, sources, folder.map(|folder| (flag, folder)));
+        if let Some(folder) = &self.report {
+            report::declare_page(&mut files, "--report", folder);
+        }
+        files.check()?;
+        if let Some(csv) = self.csv.as_deref().filter(|_| !self.video.force) {
+            CsvFile::check(csv)?;
+        }
+        self.video.check_earlier(sources, folder, self.csv.as_deref())
+    }
+
     /// What is wrong with what is asked for of the page is told before hours of analysis, not after.
     fn check_page(&self, sources: &[&VideoSource]) -> Result<()> {
         if let Some(flag) = self.page.given().filter(|_| self.report.is_none()) {
@@ -250,6 +276,11 @@ fn nothing_to_read(paths: &[PathBuf], own_output: usize) -> String {
     }
 }
 
+/// A message that names a path, in which nothing of the name ends the line.
+fn one_line(path: &Path, what: String) -> String {
+    what.replace(&path.display().to_string(), &crate::text::path(path))
+}
+
 /// Names one failure; the rest goes on.
 fn fail(outcome: &mut Outcome, what: impl Display) {
     console::say(format_args!("moue: {what}"));
@@ -263,20 +294,35 @@ struct Job {
     csv: Option<CsvFile>,
     json: bool,
     outcome: Outcome,
+    /// Pictures looked at, of all.
+    done: usize,
+    count: usize,
 }
 
 impl Job {
+    /// What Ctrl-C leaves, with `next` in hand.
+    fn tell_what_is_kept(&self, next: &Path) {
+        interrupt::keeps(format!(
+            "{} of {} are done, and what was written of them is kept; to go on, name the others, from {} on",
+            self.done,
+            counted(self.count, "picture", "pictures"),
+            next.display()
+        ));
+    }
+
     /// Errors end the whole batch: nobody reads stdout any more, or the CSV file cannot be written.
     fn picture(
         &mut self,
         path: &Path,
         picture: std::result::Result<Picture, moue_media::Error>,
     ) -> Result<()> {
+        self.tell_what_is_kept(path);
         interrupt::check()?;
+        self.done += 1;
         let mut picture = match picture {
             Ok(picture) => picture,
             Err(error) => {
-                fail(&mut self.outcome, describe(&error));
+                fail(&mut self.outcome, one_line(path, describe(&error)));
                 return Ok(());
             }
         };
@@ -284,7 +330,7 @@ impl Job {
         let record = match self.analyzer.record(source.as_str(), &picture) {
             Ok(record) => record,
             Err(error) => {
-                fail(&mut self.outcome, format_args!("{source}: {}", describe(&error)));
+                fail(&mut self.outcome, one_line(path, format!("{source}: {}", describe(&error))));
                 return Ok(());
             }
         };
@@ -303,10 +349,14 @@ impl Job {
     fn write_picture(&mut self, path: &Path, picture: &mut Picture, record: &Record) -> Option<PathBuf> {
         let target = self.pictures.as_mut()?.name(path);
         moue::annotate(picture, &record.faces);
-        match picture.write(&target) {
+        match output::write_picture(picture, &target) {
             Ok(()) => Some(target),
             Err(error) => {
-                fail(&mut self.outcome, describe(&error));
+                let what = match error {
+                    Failure::Failed(error) => describe(&*error),
+                    _ => "it cannot be written".to_owned(),
+                };
+                fail(&mut self.outcome, named(&target.display().to_string(), what));
                 None
             }
         }

@@ -11,10 +11,11 @@ use moue_graph::Model;
 use moue_graph::engine::InferenceOptions;
 use moue_train::{Evaluation, Rows, consistency, evaluate, leaked};
 
-use crate::console;
 use crate::failure::{Failure, Outcome, Result};
+use crate::files::Files;
 use crate::options::{Abstain, Classes, Computing, DataSource, Json, TestTime, Threads};
 use crate::text::counted;
+use crate::{console, interrupt};
 use report::Report;
 
 /// Measure how good a model is on FER2013 or folders of pictures
@@ -63,7 +64,20 @@ pub struct Args {
 /// Pictures that go through the network together.
 const BATCH: usize = 32;
 
+/// What is written into the folder of --report.
+const REPORT_FILES: [&str; 6] =
+    ["confusion.png", "reliability.png", "coverage.png", "mistakes.png", "report.json", "predictions.csv"];
+
 pub fn run(args: Args) -> Result {
+    let mut files = Files::default();
+    args.data.declare(&mut files);
+    files.reads_any("--model", &args.model);
+    if let Some(folder) = &args.report {
+        files.makes("--report", folder);
+        REPORT_FILES.iter().for_each(|name| files.writes("--report", folder.join(name)));
+    }
+    files.check()?;
+    interrupt::end_at_once("nothing was measured to its end, and no report was written; run it again")?;
     // Before anything is read: a device that is not there is said at once.
     let engine = args.computing.engine()?;
     let (model, model_name) = match &args.model {
@@ -76,10 +90,15 @@ pub fn run(args: Args) -> Result {
     let before = indices.len();
     indices.retain(|index| excluded.binary_search(index).is_err());
     if indices.is_empty() {
+        let other = Usage::ALL.into_iter().find(|usage| !dataset.indices(*usage).is_empty());
         return Err(Failure::message(format!(
-            "{}: no pictures of {} to measure on",
+            "{}: no pictures of {} to measure on{}",
             dataset.source(),
-            args.usage
+            args.usage,
+            match other.filter(|usage| *usage != args.usage) {
+                Some(usage) => format!("; --usage {usage} takes those that are there"),
+                None => String::new(),
+            }
         )));
     }
     let leaked = leaked(&dataset, &indices);
@@ -109,6 +128,7 @@ pub fn run(args: Args) -> Result {
         consistency,
     };
     if let Some(folder) = &args.report {
+        interrupt::keeps("the report may lack files; run it again");
         write_folder(folder, &report, &evaluation, &dataset, &leaked)?;
     }
     if args.json.json {

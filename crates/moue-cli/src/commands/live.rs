@@ -13,7 +13,7 @@ use moue_media::{Camera, VideoSource};
 
 use crate::commands::detector::{Chosen, Flags};
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{Abstain, Computing, Json, Threads};
+use crate::options::{Abstain, Computing, Json, Threads, between};
 use crate::{console, interrupt};
 
 /// Read the emotions in front of a camera as they happen
@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size, conflicts_with = "source")]
     size: Option<(u32, u32)>,
     /// Frames a second to ask the camera for
-    #[arg(long, value_name = "N", conflicts_with = "source")]
+    #[arg(long, value_name = "N", conflicts_with = "source", value_parser = between(1_u32, 1000))]
     rate: Option<u32>,
     /// Give the probabilities of each frame alone, instead of smoothing them over time
     #[arg(long)]

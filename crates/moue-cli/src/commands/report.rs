@@ -8,10 +8,14 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use moue_report::reaction::{Collector, Error, Event, Illustrations, LinesRead, Settings, read_events};
+use moue_report::reaction::{
+    Collector, Error, Event, Illustrations, LinesRead, Report, Settings, read_events,
+};
 
-use crate::console;
 use crate::failure::{Failure, Outcome, Result};
+use crate::files::Files;
+use crate::options::between;
+use crate::{console, interrupt};
 
 /// Show how an audience reacted, second by second, as a page that opens offline
 ///
@@ -35,9 +39,9 @@ pub struct Args {
     out: PathBuf,
     #[command(flatten)]
     extras: Extras,
-    /// Files whose people are one group; their clips are laid over each other, beginning on beginning
+    /// Members whose people are one group; their clips are laid over each other, beginning on beginning
     #[arg(long = "group", value_name = "NAME=FILE,FILE")]
-    groups: Vec<Files>,
+    groups: Vec<Members>,
     /// Headline of the page
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
@@ -45,13 +49,13 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS")]
     bin: Option<f64>,
     /// Seconds before and after each event that are compared
-    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().window)]
+    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().window, value_parser = between(0.0_f64, 86_400.0))]
     window: f64,
     /// Seconds that a face must be in view in all to count as a person
-    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().min_view)]
+    #[arg(long, value_name = "SECONDS", default_value_t = Settings::default().min_view, value_parser = between(0.0_f64, 86_400.0))]
     min_view: f64,
     /// How many people sat before the camera of each clip [default: the most in view at once]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = between(1_usize, 100_000))]
     people: Option<usize>,
 }
 
@@ -77,6 +81,11 @@ pub struct Extras {
 }
 
 impl Extras {
+    /// Declares what is read.
+    pub fn declare(&self, files: &mut Files) {
+        files.reads_any("--events", &self.events);
+    }
+
     /// Names a flag that was given.
     pub fn given(&self) -> Option<&'static str> {
         match (&self.events, self.thumbnails) {
@@ -99,12 +108,12 @@ impl Extras {
 
 /// The files of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Files {
+struct Members {
     name: String,
     files: Vec<PathBuf>,
 }
 
-impl FromStr for Files {
+impl FromStr for Members {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
@@ -120,13 +129,27 @@ impl FromStr for Files {
 }
 
 pub fn run(args: Args) -> Result {
+    interrupt::end_at_once("")?;
     let (page, outcome) = write(args)?;
     console::print(format_args!("{}\n", page.display()))?;
     Ok(outcome)
 }
 
+/// Declares all files that a page in this folder may have.
+pub fn declare_page(files: &mut Files, flag: &'static str, folder: &Path) {
+    files.makes(flag, folder);
+    Report::FILES.iter().for_each(|name| files.writes(flag, folder.join(name)));
+}
+
 /// Writes the page and its tables; gives the place of the page, and whether it has all that was asked for.
 pub fn write(args: Args) -> Result<(PathBuf, Outcome)> {
+    let mut files = Files::default();
+    files.reads_any("RECORDS", &args.records);
+    args.groups.iter().for_each(|group| files.reads_any("--group", &group.files));
+    args.extras.declare(&mut files);
+    declare_page(&mut files, "--out", &args.out);
+    files.check()?;
+    interrupt::keeps("what was written of the page stands; moue report makes it anew from the records");
     let events = args.extras.events()?;
     let default = Settings::default();
     let settings = Settings {
@@ -153,7 +176,7 @@ pub fn write(args: Args) -> Result<(PathBuf, Outcome)> {
 }
 
 /// Each file once, with its group: groups own their files even if these are named alone, too.
-fn inputs<'a>(alone: &'a [PathBuf], groups: &'a [Files]) -> Result<Vec<(&'a Path, Option<&'a str>)>> {
+fn inputs<'a>(alone: &'a [PathBuf], groups: &'a [Members]) -> Result<Vec<(&'a Path, Option<&'a str>)>> {
     let mut seen = HashSet::new();
     let mut grouped = Vec::new();
     for group in groups {
@@ -198,21 +221,21 @@ mod tests {
 
     #[test]
     fn a_group_has_a_name_and_files() {
-        let files = "Berlin=a.jsonl, b.jsonl".parse::<Files>().unwrap();
-        assert_eq!(files, Files { name: "Berlin".into(), files: vec!["a.jsonl".into(), "b.jsonl".into()] });
+        let files = "Berlin=a.jsonl, b.jsonl".parse::<Members>().unwrap();
+        assert_eq!(files, Members { name: "Berlin".into(), files: vec!["a.jsonl".into(), "b.jsonl".into()] });
         for wrong in ["a.jsonl", "=a.jsonl", "Berlin=", "Berlin= , "] {
-            assert!(wrong.parse::<Files>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Members>().is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_file_of_a_group_does_not_stand_alone() {
         let alone = ["a", "b", "b", "c"].map(PathBuf::from);
-        let groups = ["G=b,d".parse::<Files>().unwrap()];
+        let groups = ["G=b,d".parse::<Members>().unwrap()];
         let inputs = inputs(&alone, &groups).unwrap();
         let expected = [("a", None), ("c", None), ("b", Some("G")), ("d", Some("G"))];
         assert_eq!(inputs, expected.map(|(f, g)| (Path::new(f), g)));
-        let twice = ["G=b".parse::<Files>().unwrap(), "H=b".parse().unwrap()];
+        let twice = ["G=b".parse::<Members>().unwrap(), "H=b".parse().unwrap()];
         assert!(super::inputs(&[], &twice).is_err());
     }
 }

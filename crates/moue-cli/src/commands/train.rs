@@ -9,15 +9,16 @@ mod several;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use moue_data::Dataset;
+use moue_data::{Dataset, Usage};
 use moue_graph::Precision;
 use moue_graph::engine::Engine;
 use moue_train::{Ended, FitOptions, FitOutcome, Recipe, fit};
 
-use crate::console;
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{Computing, DataSource, Threads};
+use crate::files::Files;
+use crate::options::{Computing, DataSource, Threads, between};
 use crate::text::{grouped, percent};
+use crate::{console, interrupt};
 use display::Display;
 
 /// Train a model on FER2013 or folders of pictures
@@ -67,7 +68,7 @@ pub struct Args {
     #[command(flatten)]
     computing: Computing,
     /// Seconds between checkpoints: a killed training loses no more than that
-    #[arg(long, value_name = "S", default_value_t = 120)]
+    #[arg(long, value_name = "S", default_value_t = 120, value_parser = between(0_u64, 604_800))]
     checkpoint_seconds: u64,
 }
 
@@ -76,8 +77,15 @@ pub fn run(args: Args) -> Result {
         return several::run(args);
     }
     let plan = Plan::new(args)?;
+    let mut files = Files::default();
+    plan.declare(&mut files);
+    files.check()?;
+    plan.check_targets()?;
+    interrupt::end_at_once("the training had not begun, and nothing was replaced")?;
     let engine = plan.args.computing.learning_engine()?;
     let dataset = plan.args.data.read(plan.recipe.data.labels)?;
+    plan.check_data(&dataset)?;
+    plan.watch()?;
     let display = Display::new(&plan.options.folder, dataset.source());
     plan.train(engine.as_ref(), &dataset, display)
 }
@@ -97,8 +105,86 @@ impl Plan {
         options.threads = args.threads.count();
         options.checkpoint_every = Some(Duration::from_secs(args.checkpoint_seconds));
         let recipe = recipe::choose(&args, &options)?;
-        check_targets(&args, &options)?;
         Ok(Self { args, options, recipe })
+    }
+
+    /// Declares what is read and written. What the run folder holds is named after --run, also where --out gives it its name.
+    fn declare(&self, files: &mut Files) {
+        let (args, options) = (&self.args, &self.options);
+        args.data.declare(files);
+        files.reads_any("--recipe", args.recipe.iter().filter(|path| !recipe::is_known(path)));
+        args.start.iter().for_each(|path| files.reads_model("--start", path));
+        let mut recipe = self.recipe.clone();
+        recipe.paths_mut().for_each(|path| files.reads_model("named in --recipe", path));
+        files.writes("--out", &args.out);
+        files.makes("--run", &options.folder);
+        let goes_on = options.resume && options.last().exists();
+        let curves = options.folder.join("curves.png");
+        for path in [options.last(), options.best(), options.history(), curves] {
+            files.writes("--run", path);
+        }
+        // A run that goes on reads its recipe there, and leaves it.
+        if !goes_on {
+            files.writes("--run", options.recipe());
+        }
+    }
+
+    /// Fails before hours of work where their result could not be put in its place, or would replace another.
+    fn check_targets(&self) -> Result<()> {
+        let (args, options) = (&self.args, &self.options);
+        let parent = args.out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !parent.is_dir() {
+            return Err(Failure::message(format!("{}: there is no such folder for --out", parent.display())));
+        }
+        if args.out.is_dir() {
+            return Err(Failure::usage(format!("--out {} is a folder, not a file", args.out.display())));
+        }
+        if args.force || args.resume {
+            return Ok(());
+        }
+        let taken = [options.last(), options.best(), args.out.clone()].into_iter().find(|p| p.exists());
+        match taken {
+            Some(taken) => Err(Failure::Refused(format!(
+                "{} is there already: --resume goes on with that training, --force replaces it, --out and --run name another place",
+                taken.display()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Watches for Ctrl-C, at which a checkpoint is written.
+    fn watch(&self) -> Result<()> {
+        interrupt::watch()?;
+        interrupt::keeps(format!(
+            "the training stands in {} up to its last checkpoint; the same command with --resume instead of --force goes on",
+            self.options.folder.display()
+        ));
+        Ok(())
+    }
+
+    /// Fails where there is nothing to learn from, and says what is there.
+    fn check_data(&self, dataset: &Dataset) -> Result<()> {
+        let has = |usage: &Usage| (0..dataset.len()).any(|index| dataset.usage(index) == *usage);
+        match Usage::ALL.into_iter().find(has) {
+            Some(there) if there != Usage::Training => Err(Failure::message(format!(
+                "{}: no {} pictures: {}",
+                dataset.source(),
+                Usage::Training,
+                moue_data::without_training(there)
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Clears the place, now that data and start are known to be good: a training that cannot begin replaces nothing.
+    fn claim(&self) -> Result<()> {
+        if self.args.force {
+            recipe::remove_run(&self.options)?;
+        }
+        if self.args.force || self.args.resume {
+            recipe::remove_leftovers(&self.options)?;
+        }
+        Ok(())
     }
 
     fn train(&self, engine: &dyn Engine, dataset: &Dataset, mut display: Display) -> Result {
@@ -110,38 +196,17 @@ impl Plan {
             console::say(format_args!("Its normalisations are folded: measuring what they see"));
             start.settle(engine, dataset, recipe, &options.base, options.threads)?;
         }
+        self.claim()?;
         let outcome = fit(engine, &start.graph, &start.weights, dataset, recipe, options, &mut display)?;
         drop(display);
+        if outcome.ended == Ended::Stopped {
+            return Err(Failure::Interrupted);
+        }
         if let Err(error) = curves::draw(&recipe.name, &outcome.history, &options.folder) {
             console::say(format_args!("moue: {}", crate::failure::describe(&error)));
         }
         report(&self.args, &options.folder, outcome)
     }
-}
-
-/// Fails before hours of work where their result could not be put in its place, or would replace another.
-fn check_targets(args: &Args, options: &FitOptions) -> Result<()> {
-    let parent = args.out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !parent.is_dir() {
-        return Err(Failure::message(format!("{}: there is no such folder for --out", parent.display())));
-    }
-    if args.out.is_dir() {
-        return Err(Failure::usage(format!("--out {} is a folder, not a file", args.out.display())));
-    }
-    if args.force {
-        recipe::remove_run(options)?;
-    }
-    if args.force || args.resume {
-        return recipe::remove_leftovers(options);
-    }
-    let taken = [options.last(), options.best(), args.out.clone()].into_iter().find(|p| p.exists());
-    if let Some(taken) = taken {
-        return Err(Failure::message(format!(
-            "{} is there already: --resume goes on with that training, --force replaces it, --out and --run name another place",
-            taken.display()
-        )));
-    }
-    Ok(())
 }
 
 fn describe(recipe: &Recipe, start: &moue_train::Start) {

@@ -84,3 +84,50 @@ fn folders_of_pictures_are_read() {
     let run = moue(folder.path(), &["data", "check", "faces", "--json"]).failed(&["broken.png"]);
     assert_eq!(run.json()["rows"], 6);
 }
+
+#[test]
+fn layouts_that_people_have_are_read_or_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let put = |name: &str| {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        moue_media::Grey::from_raw(48, 48, vec![7; 48 * 48]).unwrap().write(&path).unwrap();
+    };
+    for name in ["angry", "suprise", "Happiness"] {
+        put(&format!("nested/images/train/{name}/a.png"));
+        put(&format!("nested/images/Validation/{name}/a.png"));
+        put(&format!("only/test/{name}/a.png"));
+    }
+    (1..8).for_each(|number| put(&format!("numbers/train/{number}/a.png")));
+    let usages = |arguments: &[&str]| {
+        let run = moue(folder, &[&["data", "check"][..], arguments, &["--json"]].concat()).done();
+        let usages = run.json()["usages"].as_array().unwrap().clone();
+        usages.iter().map(|part| part["usage"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(usages(&["nested"]), ["Training", "PublicTest"]);
+    assert_eq!(usages(&["only/test"]), ["PublicTest"]);
+    let text = moue(folder, &["data", "check", "only/test"]).done().stdout;
+    assert!(text.contains("no Training pictures") && text.contains("folder train"), "{text}");
+    moue(folder, &["train", "only/test"]).failed(&["no Training pictures", "folder train"]);
+    moue(folder, &["eval", "numbers", "--class-numbers", "raf-db"]).failed(&["--usage Training"]);
+    moue(folder, &["data", "check", "numbers"]).failed(&["numbers", "--class-numbers", "raf-db"]);
+    assert_eq!(usages(&["numbers", "--class-numbers", "raf-db"]), ["Training"]);
+    moue(folder, &["data", "check", "numbers", "--class-numbers", "raf"])
+        .refused(&["--class-numbers", "affectnet"]);
+}
+
+#[test]
+fn seven_is_contempt_in_ckplus() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = crate::support::fer2013(&[("Training", 7)]).replacen("\n6,", "\n7,", 1);
+    std::fs::write(folder.path().join("ck.csv"), text).unwrap();
+    let run = moue(folder.path(), &["data", "check", "ck.csv"]).failed(&["1 row cannot be read"]);
+    assert!(
+        run.stdout.contains("7 is contempt") && run.stdout.contains("--class-numbers ckplus"),
+        "{}",
+        run.stdout
+    );
+    let run = moue(folder.path(), &["data", "check", "ck.csv", "--class-numbers", "ckplus", "--json"]).done();
+    assert_eq!(run.json()["labels"].as_array().unwrap().len(), 8);
+}

@@ -14,6 +14,18 @@ fn the_reference_network_has_its_published_size() {
     assert!(small.contains("(None, 96, 96, 3)"), "{small}");
 }
 
+#[test]
+fn without_a_file_the_model_inside_is_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = moue(folder.path(), &["model", "info"]).done();
+    for text in ["the embedded model", "labels", "happy", "licence", "parameters"] {
+        assert!(run.stdout.contains(text), "{text:?} is not in {}", run.stdout);
+    }
+    let json = moue(folder.path(), &["model", "info", "--json"]).done().json();
+    assert!(json["bytes"].as_u64().unwrap() > 100_000 && json["labels"].as_array().unwrap().len() >= 7);
+    assert!(!json["precision"].as_array().unwrap().is_empty());
+}
+
 /// A Keras model of two layers as TensorFlow.js writes it.
 fn write_layers_model(folder: &Path) {
     let model = serde_json::json!({

@@ -63,6 +63,25 @@ fn groups_and_standard_input() {
 }
 
 #[test]
+fn what_spreadsheets_and_editors_save_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "a.jsonl", &format!("\u{feff}{}", records("=a\\u001b[2J.mp4", 0.5)));
+    write(folder.path(), "events_de.csv", "0,5;Logo\n1,5;Joke\n");
+    moue(folder.path(), &["report", "a.jsonl", "--events", "events_de.csv", "--out", "out"]).done();
+    let changes = fs::read_to_string(folder.path().join("out/event_changes.csv")).unwrap();
+    assert!(changes.contains("\nLogo,0.5,'=a") && changes.contains("\nJoke,1.5,'=a"), "{changes}");
+    let page = fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    assert!(page.contains(r"=a\u{1b}[2J.mp4") && !page.contains('\u{1b}'));
+    let wide: Vec<u8> = records("a.mp4", 0.5).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(folder.path().join("wide.jsonl"), wide).unwrap();
+    moue(folder.path(), &["report", "wide.jsonl", "--out", "out2"]).failed(&[
+        "wide.jsonl:1",
+        "UTF-16",
+        "UTF-8",
+    ]);
+}
+
+#[test]
 fn wrong_input_is_named() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "a.jsonl", &records("a.mp4", 0.5));

@@ -20,6 +20,36 @@ fn wrong_arguments_end_with_status_2() {
 }
 
 #[test]
+fn numbers_have_a_ceiling_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, flag, limit) in [
+        (&["analyze", "a.jpg", "--threads", "1000000"][..], "--threads", "this machine has"),
+        (&["train", "data.csv", "--threads", "99999999999999999999"], "--threads", "this machine has"),
+        (&["train", "data.csv", "--epochs", "1000000000"], "epochs", "10000"),
+        (&["train", "data.csv", "--batch", "1000000000"], "batch", "4096"),
+        (&["train", "data.csv", "--input", "1000000"], "input", "in"),
+        (&["train", "data.csv", "--checkpoint-seconds", "99999999999"], "--checkpoint-seconds", "604800"),
+        (&["bench", "infer", "--batch", "1000000000"], "--batch", "1 to 4096"),
+        (&["bench", "train", "--input", "1000000"], "--input", "1 to 1024"),
+        (&["model", "summary", "--classes", "1000000000"], "--classes", "1 to 256"),
+        (&["model", "summary", "--alpha", "nan"], "--alpha", "0.1 to 4"),
+        (
+            &["model", "quantize", "m", "--data", "d", "--out", "o", "--pictures", "99999999999"],
+            "--pictures",
+            "1000000",
+        ),
+        (&["analyze", "a.mp4", "--detect-every", "4000000000"], "--detect-every", "10000"),
+        (&["live", "--rate", "4000000000"], "--rate", "1000"),
+        (&["report", "a.jsonl", "--out", "o", "--window", "1e300"], "--window", "86400"),
+        (&["report", "a.jsonl", "--out", "o", "--people", "99999999999"], "--people", "100000"),
+    ] {
+        let run = moue(folder.path(), arguments).refused(&[flag, limit]);
+        assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn every_command_explains_itself() {
     let folder = tempfile::tempdir().unwrap();
     let about = [

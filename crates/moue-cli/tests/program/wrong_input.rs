@@ -73,7 +73,7 @@ fn archives_that_are_cut_off() {
 #[test]
 fn models_that_are_none() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), fer2013(&[("PublicTest", 7)])).unwrap();
+    fs::write(folder.path().join("data.csv"), fer2013(&[("Training", 7), ("PublicTest", 7)])).unwrap();
     let model = folder.path().join("model.safetensors");
     for bytes in [&b""[..], b"no model", &[0xff; 64]] {
         fs::write(&model, bytes).unwrap();

@@ -54,6 +54,7 @@ impl People {
 
     /// The video with the number of its people, and a line for each.
     pub fn table(&self, source: &str) -> String {
+        let source = moue_files::text::shown(source);
         let (width, height) = self.size;
         let duration = self.last.zip(self.first).map_or(0.0, |(last, first)| last - first);
         let mut text = format!(

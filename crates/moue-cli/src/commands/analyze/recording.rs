@@ -21,7 +21,7 @@ use document::Document;
 use film::Film;
 pub use journal::Journal;
 pub use kind::Kind;
-pub use text_file::TextFile;
+pub use text_file::{TextFile, part};
 
 /// What is known of the video whose records are written.
 #[derive(Clone, Copy, Debug)]

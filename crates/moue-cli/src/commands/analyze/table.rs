@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use moue::{Face, Record};
+use moue_files::text::shown;
 
 use crate::text::counted;
 
@@ -12,10 +13,11 @@ const ALTERNATIVES: usize = 2;
 
 /// The source with the number of its faces and the picture written, and a line for each face.
 pub fn table(record: &Record, written: Option<&Path>) -> String {
-    let Record { source, width, height, faces, .. } = record;
+    let Record { width, height, faces, .. } = record;
+    let source = shown(&record.source);
     let mut text = format!("{source}  {width}x{height}  {}", counted(faces.len(), "face", "faces"));
     if let Some(path) = written {
-        let _ = write!(text, "  -> {}", path.display());
+        let _ = write!(text, "  -> {}", crate::text::path(path));
     }
     text.push('\n');
     let rows: Vec<[String; 5]> = faces.iter().map(row).collect();
@@ -96,6 +98,8 @@ a.jpg  640x480  2 faces  -> a.moue.jpg
         unsure.faces[0].certain = Some(false);
         let expected = "     0  uncertain  88 %  96x96 at 412,7  surprise 88 %, neutral 9 %, sad 3 %\n";
         assert!(table(&unsure, None).contains(expected), "{}", table(&unsure, None));
+        let named = Record { source: "a\n\u{1b}[2J.jpg".into(), faces: vec![], ..record.clone() };
+        assert_eq!(table(&named, None), "a\\n\\u{1b}[2J.jpg  640x480  0 faces\n");
         let none = Record { faces: vec![], ..record };
         assert_eq!(table(&none, None), "a.jpg  640x480  0 faces\n");
     }

@@ -10,8 +10,10 @@ use moue_media::{RawFormat, Video, VideoOptions, VideoSource, video_facts};
 
 use super::output::CsvFile;
 use super::people::People;
-use super::recording::{Journal, Kind, Recording, Subject, kind};
+use super::recording::{Journal, Kind, Recording, Subject, kind, part};
 use crate::failure::{Failure, Result};
+use crate::files::Files;
+use crate::options::between;
 use crate::{console, interrupt};
 
 /// What is asked for of videos.
@@ -19,8 +21,8 @@ use crate::{console, interrupt};
 #[command(next_help_heading = "Video")]
 pub struct VideoFlags {
     /// Look for faces everywhere in every N-th frame only, and near to where they were in the others
-    #[arg(long, value_name = "N", default_value = "1")]
-    detect_every: std::num::NonZeroU32,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = between(1_u32, 10_000))]
+    detect_every: u32,
     /// Give the probabilities of each frame alone, instead of smoothing them over time
     #[arg(long)]
     no_smoothing: bool,
@@ -34,6 +36,9 @@ pub struct VideoFlags {
     /// Go on where an earlier run with the same arguments ended, from its records in FILE.jsonl
     #[arg(long)]
     resume: bool,
+    /// Replace what an earlier run wrote
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
 }
 
 impl VideoFlags {
@@ -54,18 +59,71 @@ impl VideoFlags {
         Ok(())
     }
 
+    /// Declares the files that videos are recorded in.
+    pub fn declare(
+        &self,
+        files: &mut Files,
+        sources: &[&VideoSource],
+        folder: Option<(&'static str, &Path)>,
+    ) {
+        let mut declare = |flag, path: &Path| {
+            files.writes(flag, path);
+            // A resumed run makes some of them anew before it replaces them.
+            if self.resume {
+                files.writes(flag, part(path));
+            }
+        };
+        self.out.iter().for_each(|path| declare("--out", path));
+        if let Some((flag, folder)) = folder {
+            sources.iter().flat_map(|source| files_in(folder, source)).for_each(|path| declare(flag, &path));
+        }
+    }
+
+    /// Refuses to replace what an earlier run recorded in hours, unless that is asked for.
+    pub fn check_earlier(
+        &self,
+        sources: &[&VideoSource],
+        folder: Option<&Path>,
+        csv: Option<&Path>,
+    ) -> Result<()> {
+        for source in sources.iter().filter(|_| !self.force) {
+            let files = self.files(source, folder);
+            let records = files.iter().find(|file| Kind::of(file) == Some(Kind::Lines));
+            if self.resume && records.is_none_or(|path| path.exists()) {
+                continue;
+            }
+            let there = |path: &&Path| std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() > 0);
+            let Some(taken) = files.iter().map(PathBuf::as_path).chain(csv).find(there) else { continue };
+            let taken = crate::text::path(taken);
+            let can_go_on = matches!(source, VideoSource::File(_)) && records.is_some_and(|p| p.exists());
+            return Err(Failure::Refused(match can_go_on {
+                true => format!("{taken} is there already: --resume goes on with it, --force replaces it"),
+                false => format!("{taken} is there already: --force replaces it, another name keeps it"),
+            }));
+        }
+        Ok(())
+    }
+
+    /// Records come first, so that whatever ends the run when the files are begun, it can be resumed.
     fn files(&self, source: &VideoSource, folder: Option<&Path>) -> Vec<PathBuf> {
         let mut files = self.out.clone();
         if let Some(folder) = folder {
-            let name = stem(source);
-            files.extend(Kind::extensions().map(|(extension, _)| {
-                let mut file = name.clone();
-                file.push(format!(".moue.{extension}"));
-                folder.join(file)
-            }));
+            files.extend(files_in(folder, source));
         }
+        files.sort_by_key(|file| Kind::of(file) != Some(Kind::Lines));
         files
     }
+}
+
+/// Files of all kinds in a folder.
+fn files_in(folder: &Path, source: &VideoSource) -> Vec<PathBuf> {
+    let name = stem(source);
+    let file = |(extension, _)| {
+        let mut file = name.clone();
+        file.push(format!(".moue.{extension}"));
+        folder.join(file)
+    };
+    Kind::extensions().map(file).collect()
 }
 
 /// What files about a video are called.
@@ -122,6 +180,7 @@ impl Videos {
         };
         let name = source.to_string();
         let files = self.flags.files(source, self.folder.as_deref());
+        let records = files.iter().find(|file| Kind::of(file) == Some(Kind::Lines)).cloned();
         let journal = match self.flags.resume {
             true => self.journal(source, &files)?,
             false => None,
@@ -152,14 +211,24 @@ impl Videos {
                 let frame = film.as_mut().map(|film| film.next_frame(None)).transpose()?.flatten();
                 let mut picture = frame.map(|frame| frame.picture);
                 recording.again(&record, picture.as_mut())?;
+                if let Some(csv) = csv {
+                    csv.write(&record)?;
+                }
                 follower.recall(&record);
                 people.add(&record);
                 Ok(())
             })?;
         }
         recording.ready()?;
-        let analysis =
-            VideoAnalysis { detect_every: self.flags.detect_every.get().into(), first, after: last };
+        interrupt::keeps(match &records {
+            Some(path) if matches!(source, VideoSource::File(_)) => format!(
+                "the records stand in {}; the same command with --resume goes on",
+                path.display()
+            ),
+            _ => "what was written until then is kept; without --out FILE.jsonl or --out-dir there is no --resume"
+                .to_owned(),
+        });
+        let analysis = VideoAnalysis { detect_every: self.flags.detect_every.into(), first, after: last };
         let outcome = analyze_video::<Failure>(
             &mut video,
             &mut self.analyzers,

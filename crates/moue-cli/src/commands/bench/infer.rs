@@ -13,7 +13,7 @@ use super::floor::{Floor, peak_memory_mb};
 use super::timing::{Patience, Timing};
 use crate::console;
 use crate::failure::{Outcome, Result};
-use crate::options::{Architecture, Json, Threads};
+use crate::options::{Architecture, Json, Threads, non_zero};
 
 /// Measure how long a network takes to answer for a batch of pictures
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["backbone", "alpha", "input", "classes"])]
     model: Option<PathBuf>,
     /// Pictures a call
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = non_zero(4096))]
     batch: NonZeroUsize,
     /// Type of the numbers that the network computes with
     #[arg(long, value_name = "TYPE", default_value = "f32")]

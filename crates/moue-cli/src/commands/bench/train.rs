@@ -11,7 +11,7 @@ use super::floor::{Floor, peak_memory_mb};
 use super::timing::{Patience, Timing};
 use crate::console;
 use crate::failure::{Outcome, Result};
-use crate::options::{Architecture, Computing, Json, Threads};
+use crate::options::{Architecture, Computing, Json, Threads, non_zero};
 
 /// Measure how long a training step (forward, backward, Adam) takes
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ pub struct Args {
     #[command(flatten)]
     architecture: Architecture,
     /// Pictures a step
-    #[arg(long, value_name = "N", default_value = "24")]
+    #[arg(long, value_name = "N", default_value = "24", value_parser = non_zero(4096))]
     batch: NonZeroUsize,
     #[command(flatten)]
     threads: Threads,

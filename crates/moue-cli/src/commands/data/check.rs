@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use moue_data::{Check, Dataset, Duplicates, ReadOptions, SheetOptions, contact_sheet, ferplus};
 use serde::Serialize;
 
-use crate::console;
 use crate::failure::{Outcome, Result};
+use crate::files::Files;
 use crate::options::{DataSource, Json};
 use crate::text::{counted, grouped};
+use crate::{console, interrupt};
 
 /// Say what is in a dataset, and what is wrong with it
 ///
@@ -57,7 +58,13 @@ struct FerPlus {
 }
 
 pub fn run(args: Args) -> Result {
-    let mut reading = moue_data::read(&args.data.labelled.path, &ReadOptions::collect())?;
+    let mut files = Files::default();
+    args.data.declare(&mut files);
+    args.sheet.iter().for_each(|path| files.writes("--sheet", path));
+    files.check()?;
+    interrupt::end_at_once("nothing was changed and no sheet was written; run it again")?;
+    let labelled = &args.data.labelled;
+    let mut reading = moue_data::read(&labelled.path, &labelled.options(ReadOptions::collect()))?;
     args.data.lay_votes_beside(&mut reading.dataset)?;
     let excluded = match &args.data.labelled.exclude {
         Some(_) => Some(args.data.excluded(&reading.dataset)?.len()),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use moue_data::{Dataset, Origin};
+use moue_report::records::quote;
 use moue_train::Evaluation;
 
 /// A header and a row for each picture: where it stands (the row of the csv, counted from 0, or the picture file), label,
@@ -47,13 +48,11 @@ fn place(dataset: &Dataset, index: usize) -> String {
     }
 }
 
-/// A field of a csv file, in quotes where it must be (RFC 4180).
+/// A field of a csv file, harmless in spreadsheets.
 fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
+    let mut out = String::new();
+    quote(&mut out, field);
+    out
 }
 
 #[cfg(test)]
@@ -64,5 +63,6 @@ mod tests {
     fn fields_are_quoted_where_they_must_be() {
         assert_eq!(quoted("a/b.png"), "a/b.png");
         assert_eq!(quoted("a,\"b\".png"), "\"a,\"\"b\"\".png\"");
+        assert_eq!(quoted("=a.png"), "'=a.png");
     }
 }

@@ -7,6 +7,7 @@ use moue_graph::{Model, Precision};
 
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
+use crate::files::Files;
 
 /// Write a model file anew, in half the space
 ///
@@ -39,6 +40,10 @@ enum Stored {
 }
 
 pub fn run(args: Args) -> Result {
+    let mut files = Files::default();
+    files.reads("MODEL", &args.model);
+    files.writes("--out", &args.out);
+    files.check()?;
     let model = Model::load(&args.model)?;
     if model.weights.quantized().is_some() {
         return Err(Failure::message(format!(

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
+use crate::files::Files;
 
 /// Turn a model in TensorFlow.js layers format into a moue model file
 ///
@@ -39,6 +40,10 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result {
+    let mut files = Files::default();
+    files.reads_model("TFJS_DIR", &args.source);
+    files.writes("--out", &args.out);
+    files.check()?;
     let &[black, white] = args.input_range.as_slice() else {
         return Err(Failure::usage("--input-range takes two numbers"));
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use moue_graph::{Model, Preprocessing};
 use serde::Serialize;
@@ -18,11 +18,12 @@ use crate::{console, text};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  moue model info                                   the model that comes with moue
   moue model info mine.safetensors
   moue model info mine.safetensors --json | jq .labels")]
 pub struct Args {
-    /// The model file
-    file: PathBuf,
+    /// The model file [default: the model that comes with moue]
+    file: Option<PathBuf>,
     #[command(flatten)]
     json: Json,
 }
@@ -50,13 +51,25 @@ struct Info<'a> {
 }
 
 pub fn run(args: Args) -> Result {
-    let model = Model::load(&args.file)?;
+    let (model, name, bytes, precision) = match &args.file {
+        Some(path) => {
+            let model = Model::load(path)?;
+            let file = File::open(path)?;
+            let bytes = file.metadata()?.len();
+            (model, path.display().to_string(), bytes, stored_types(file)?)
+        }
+        None => {
+            let file = moue::embedded_model_file();
+            let name = "the embedded model".to_owned();
+            (moue::embedded_model()?, name, file.len() as u64, stored_types(file)?)
+        }
+    };
     let (parameters, trainable_parameters) = model.graph.parameter_count();
     let info = Info {
-        file: args.file.display().to_string(),
-        bytes: std::fs::metadata(&args.file)?.len(),
+        file: name,
+        bytes,
         format: "moue safetensors",
-        precision: stored_types(&args.file)?,
+        precision,
         backbone: model.graph.name(),
         layers: model.graph.layers().len(),
         parameters,
@@ -79,8 +92,7 @@ pub fn run(args: Args) -> Result {
 
 /// The tensor types that the header of a safetensors file names. The file was read as a model before, so that its
 /// header is known to be sound.
-fn stored_types(path: &Path) -> Result<BTreeSet<String>> {
-    let mut file = File::open(path)?;
+fn stored_types(mut file: impl Read) -> Result<BTreeSet<String>> {
     let mut length = [0; 8];
     file.read_exact(&mut length)?;
     let header: serde_json::Map<String, Value> =

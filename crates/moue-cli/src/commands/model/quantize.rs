@@ -4,15 +4,16 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use moue_cpu::Calibrator;
-use moue_data::{Dataset, Exclusions, Limits, ReadOptions, Usage};
+use moue_data::{Dataset, Exclusions, Limits, Numbering, ReadOptions, Usage};
 use moue_graph::{Model, Precision};
 use moue_train::augment::{Scratch, Source, Target, Transform, render};
 use serde_json::{Value, json};
 
-use crate::console;
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::Threads;
+use crate::files::Files;
+use crate::options::{Threads, non_zero};
 use crate::text;
+use crate::{console, interrupt};
 
 /// Round a model to 8-bit integers, which answer several times faster
 ///
@@ -32,11 +33,14 @@ pub struct Args {
     /// Rows of the csv to leave out, counted from 0: a column `line` or `row`, or numbers alone
     #[arg(long, value_name = "FILE")]
     exclude: Option<PathBuf>,
+    /// Whose numbers the classes have: fer2013, ckplus, affectnet or raf-db
+    #[arg(long, value_name = "WHOSE")]
+    class_numbers: Option<Numbering>,
     /// Where the int8 model file goes
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Training pictures to measure ranges on, taken evenly from all of them
-    #[arg(long, value_name = "N", default_value = "1024")]
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = non_zero(1_000_000))]
     pictures: NonZeroUsize,
     #[command(flatten)]
     threads: Threads,
@@ -46,11 +50,19 @@ pub struct Args {
 const BATCH: usize = 16;
 
 pub fn run(args: Args) -> Result {
+    let mut files = Files::default();
+    files.reads("MODEL", &args.model);
+    files.reads_data("--data", &args.data);
+    files.reads_any("--exclude", &args.exclude);
+    files.writes("--out", &args.out);
+    files.check()?;
+    interrupt::end_at_once("no model was written; run it again")?;
     let mut model = Model::load(&args.model)?;
     let in_model = |e: moue_graph::Error| Failure::message(format!("{}: {e}", args.model.display()));
     let mut calibrator =
         Calibrator::new(&model.graph, &model.weights, args.threads.count()).map_err(in_model)?;
-    let dataset = moue_data::read(&args.data, &ReadOptions::strict())?.dataset;
+    let options = ReadOptions { numbering: args.class_numbers, ..ReadOptions::strict() };
+    let dataset = moue_data::read(&args.data, &options)?.dataset;
     let chosen = choose(&dataset, args.exclude.as_deref(), args.pictures.get())?;
     let target = Target::new(model.graph.input_shape(), &model.card.preprocessing)?;
     let side = dataset.side() as usize;

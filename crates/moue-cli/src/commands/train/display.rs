@@ -8,7 +8,7 @@ use moue_train::{Control, EpochRow, Observer, RunInfo, StepReport, read_history}
 
 use super::curves;
 use crate::text::{counted, grouped};
-use crate::{console, failure};
+use crate::{console, failure, interrupt};
 
 pub struct Display {
     folder: PathBuf,
@@ -120,7 +120,7 @@ impl Observer for Display {
     fn on_step(&mut self, report: &StepReport) -> Control {
         self.bar.set_position(report.step as u64);
         self.bar.set_message(progress(report));
-        Control::Continue
+        if interrupt::check().is_err() { Control::Stop } else { Control::Continue }
     }
 
     fn on_validation_start(&mut self, _epoch: usize) {

@@ -74,6 +74,11 @@ pub fn choose(args: &Args, options: &FitOptions) -> Result<Recipe> {
     Ok(recipe)
 }
 
+/// Whether this names a recipe inside the program.
+pub fn is_known(name: &Path) -> bool {
+    KNOWN.iter().any(|(known, _)| name == Path::new(known))
+}
+
 /// A recipe by its name or file, and the folder at which its relative paths start.
 fn named(name: &Path) -> Result<(Recipe, PathBuf)> {
     let known = KNOWN.iter().find(|(known, _)| name == Path::new(known));
@@ -146,7 +151,7 @@ pub fn remove_leftovers(options: &FitOptions) -> Result<()> {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with(".moue-") && name.ends_with(".part") {
+        if moue_files::whole::is_leftover(&name) {
             fs::remove_file(entry.path()).map_err(failed)?;
         }
     }

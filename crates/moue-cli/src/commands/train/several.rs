@@ -5,9 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::display::Display;
 use super::{Args, Plan};
-use crate::console;
 use crate::failure::{Failure, Outcome, Result, describe};
+use crate::files::Files;
 use crate::options::Threads;
+use crate::{console, interrupt};
+
+/// Trainings at once: each has a network, its gradients and its batches in memory.
+const MOST: usize = 64;
 
 /// Trains each seed's model in a thread of its own, on one copy of the data and the same devices. Where one fails, the
 /// others go on.
@@ -16,6 +20,9 @@ pub fn run(args: Args) -> Result {
     seeds.sort_unstable();
     if seeds.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(Failure::usage("--seeds: each seed gives one model, so none may stand there twice"));
+    }
+    if seeds.len() > MOST {
+        return Err(Failure::usage(format!("--seeds: {} seeds, at most {MOST} at once", seeds.len())));
     }
     let each = NonZeroUsize::new(args.threads.effective() / seeds.len()).unwrap_or(NonZeroUsize::MIN);
     let plans = seeds.iter().map(|&seed| {
@@ -28,10 +35,18 @@ pub fn run(args: Args) -> Result {
         Plan::new(own)
     });
     let plans = plans.collect::<Result<Vec<Plan>>>()?;
+    // Together, so that none falls on another's.
+    let mut files = Files::default();
+    plans.iter().for_each(|plan| plan.declare(&mut files));
+    files.check()?;
+    plans.iter().try_for_each(Plan::check_targets)?;
     let engine = args.computing.learning_engine()?;
     let Some(first) = plans.first() else { return Ok(Outcome::Done) };
     let dataset = args.data.read(first.recipe.data.labels)?;
+    first.check_data(&dataset)?;
     let (engine, dataset) = (engine.as_ref(), &dataset);
+    first.watch()?;
+    interrupt::keeps("the trainings stand in their run folders; the same command with --resume goes on");
     let failed = std::thread::scope(|scope| {
         let trainings: Vec<_> = plans
             .iter()
@@ -56,12 +71,13 @@ pub fn run(args: Args) -> Result {
         }
         failed
     });
+    interrupt::check()?;
     Ok(if failed == 0 { Outcome::Done } else { Outcome::PartlyFailed })
 }
 
 fn words(failure: Failure) -> String {
     match failure {
-        Failure::Usage(reason) => reason,
+        Failure::Usage(reason) | Failure::Refused(reason) => reason,
         Failure::Interrupted => "interrupted".to_owned(),
         Failure::Failed(error) => describe(&*error),
     }

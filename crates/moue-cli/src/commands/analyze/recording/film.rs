@@ -7,7 +7,7 @@ use moue_media::{Picture, VideoWriter};
 
 use super::Subject;
 use super::text_file::part;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 
 pub struct Film {
     /// `None` once it has ended.
@@ -21,9 +21,6 @@ pub struct Film {
 impl Film {
     /// Begins the film at `path`, or beside it where there is one that must not be lost before this one is longer.
     pub fn create(path: &Path, subject: Subject<'_>, beside: bool) -> Result<Self> {
-        if subject.file.is_some_and(|file| same_file(file, path)) {
-            return Err(Failure::usage(format!("{}: the video would overwrite itself", path.display())));
-        }
         let part = beside.then(|| part(path));
         let writer = VideoWriter::create(part.as_deref().unwrap_or(path), subject.size, subject.file)?;
         Ok(Self { writer: Some(writer), part: part.map(|part| (part, path.to_owned())), caught_up: false })
@@ -49,7 +46,7 @@ impl Film {
         if self.caught_up
             && let Some((part, path)) = self.part.take()
         {
-            std::fs::rename(part, &path).map_err(|error| super::in_file(&path, &error))?;
+            moue_files::whole::publish(&part, &path).map_err(|error| super::in_file(&path, &error))?;
         }
         Ok(ended?)
     }
@@ -63,8 +60,4 @@ impl Drop for Film {
             let _ = std::fs::remove_file(part);
         }
     }
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    std::fs::canonicalize(a).ok().is_some_and(|a| std::fs::canonicalize(b).is_ok_and(|b| a == b))
 }

@@ -101,7 +101,13 @@ impl Journal {
         if line.last() != Some(&b'\n') {
             return Ok(None);
         }
-        match serde_json::from_slice(&line) {
+        if self.length == 0 {
+            if let Some(reason) = moue_files::text::foreign(&line) {
+                return Err(Failure::message(format!("{}: {reason}", self.path.display())));
+            }
+        }
+        // A mark that an editor put before the first record stays in the file, and counts.
+        match serde_json::from_slice(moue_files::text::without_mark(&line)) {
             Ok(record) => Ok(Some((record, length))),
             Err(error) => Err(self.fault(format!("is no record: {error}"))),
         }
@@ -151,6 +157,11 @@ mod tests {
             let expected: String = (0..=frames).map(line).collect();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
         }
+        let marked = format!("\u{feff}{}", line(0));
+        let journal = open(&marked).unwrap();
+        assert_eq!(journal.frames(), 1);
+        drop(journal.into_file().unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), marked);
         let wrong = [
             whole.clone() + "{}\n",
             whole.clone() + &line(4),

@@ -35,7 +35,7 @@ impl TextFile {
     /// Gives the file its name, in place of one that had it.
     pub fn publish(&mut self) -> io::Result<()> {
         match self.part.take() {
-            Some(part) => std::fs::rename(part, &self.path),
+            Some(part) => moue_files::whole::publish(&part, &self.path),
             None => Ok(()),
         }
     }
