@@ -172,12 +172,14 @@ impl TestTime {
     }
 }
 
-/// Threads a processor, at most. More than one each only take turns, and each has memory of its own.
+/// Threads a processor, at most, and those that are allowed on any machine. More than one a processor only take turns, and
+/// each has memory of its own; but the same command is to run on small machines, too.
 const THREADS_EACH: usize = 4;
+const THREADS_ANYWHERE: usize = 64;
 
 fn threads(text: &str) -> std::result::Result<NonZeroUsize, String> {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let most = processors * THREADS_EACH;
+    let most = (processors * THREADS_EACH).max(THREADS_ANYWHERE);
     non_zero(most)(text).map_err(|_| {
         let processors = crate::text::counted(processors, "processor", "processors");
         format!("expected 1 to {most}: this machine has {processors}")

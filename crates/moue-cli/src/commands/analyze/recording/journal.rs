@@ -101,10 +101,10 @@ impl Journal {
         if line.last() != Some(&b'\n') {
             return Ok(None);
         }
-        if self.length == 0 {
-            if let Some(reason) = moue_files::text::foreign(&line) {
-                return Err(Failure::message(format!("{}: {reason}", self.path.display())));
-            }
+        if self.length == 0
+            && let Some(reason) = moue_files::text::foreign(&line)
+        {
+            return Err(Failure::message(format!("{}: {reason}", self.path.display())));
         }
         // A mark that an editor put before the first record stays in the file, and counts.
         match serde_json::from_slice(moue_files::text::without_mark(&line)) {
