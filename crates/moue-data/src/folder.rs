@@ -151,6 +151,9 @@ fn class_folders(root: &Path, numbering: Option<Numbering>) -> Result<Vec<ClassF
     if folders.iter().any(|(_, name)| part_named(name).is_some()) {
         let validation = has_validation(&folders);
         for (path, name) in &folders {
+            if part_named(name).is_none() && is_copy(path, &folders)? {
+                continue;
+            }
             let Some(part) = part_named(name) else {
                 let expected =
                     "expected Training, PublicTest, PrivateTest, train, validation or test as beside it";
@@ -189,6 +192,16 @@ impl Part {
             Self::Test => Usage::PublicTest,
         }
     }
+}
+
+/// Whether a folder holds the same parts as the one it lies in: a well-known archive unpacks to `images/train` and, once more,
+/// `images/images/train`.
+fn is_copy(path: &Path, beside: &[(PathBuf, String)]) -> Result<bool> {
+    let parts = |folders: &[(PathBuf, String)]| -> Vec<String> {
+        folders.iter().map(|(_, name)| name.clone()).filter(|name| part_named(name).is_some()).collect()
+    };
+    let inner = folders_in(path)?;
+    Ok(!inner.is_empty() && parts(&inner).len() == inner.len() && parts(&inner) == parts(beside))
 }
 
 fn has_validation(folders: &[(PathBuf, String)]) -> bool {

@@ -66,7 +66,8 @@ pub fn without_training(there: Usage) -> String {
 /// `validation`, `valid` or `test`, in upper or lower case and with endings such as `_set` or `_data`. `test` means PublicTest,
 /// unless there is a folder for validation, too; then it means PrivateTest. (In the well-known Kaggle layout `test` holds both
 /// of FER2013's tests.) Classes right below a folder that is itself called by a part are that part, otherwise Training. One
-/// folder alone that is neither part nor class, such as `images`, is entered. A folder of any other name is an error, and so
+/// folder alone that is neither part nor class, such as `images`, is entered, and one that holds the same parts once more beside
+/// them is passed over. A folder of any other name is an error, and so
 /// are classes called by numbers unless it is known [whose](ReadOptions::numbering) they are. Pictures may have any format and
 /// size that [`moue_media`] reads; they become grey and are stretched to `options.side` pixels a side; grey pictures of that
 /// size keep every value.

@@ -61,7 +61,7 @@ fn seeds_at_once_give_the_models_of_each() {
     );
     assert!(folder.path().join("mine-seed2.run").join("last.safetensors").is_file());
     // What is there is not replaced, and one seed is one model.
-    moue(folder.path(), &both).failed(&["mine-seed1", "--resume", "--force"]);
+    moue(folder.path(), &both).refused(&["mine-seed1", "--resume", "--force"]);
     let twice = [&["train", "data.csv", "--seeds", "3,3"][..], &TINY].concat();
     moue(folder.path(), &twice).refused(&["--seeds"]);
 }

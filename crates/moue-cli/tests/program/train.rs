@@ -46,11 +46,11 @@ fn nothing_is_replaced_unless_asked() {
     let model = folder.path().join("mine.safetensors");
     let before = fs::read(&model).unwrap();
     let again = [&["train", "data.csv"][..], &TINY].concat();
-    moue(folder.path(), &again).failed(&["--resume", "--force"]);
+    moue(folder.path(), &again).refused(&["--resume", "--force"]);
     assert_eq!(fs::read(&model).unwrap(), before);
     // Without the model, the run in its folder is still somebody's work.
     fs::remove_file(&model).unwrap();
-    moue(folder.path(), &again).failed(&["--resume", "--force"]);
+    moue(folder.path(), &again).refused(&["--resume", "--force"]);
     // Another seed goes on with nothing.
     let other = [&again[..], &["--seed", "2", "--resume"][..]].concat();
     moue(folder.path(), &other).failed(&["last.safetensors"]);

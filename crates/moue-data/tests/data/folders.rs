@@ -155,6 +155,16 @@ fn folders_that_hold_only_another_are_entered() {
         let usages: Vec<Usage> = found.iter().map(|(_, usage, _)| *usage).collect();
         assert_eq!(usages, [Usage::Training, Usage::PublicTest], "{inner}");
     }
+    // The archive that people have unpacks to everything twice.
+    let names = [
+        "images/train/happy/a.png",
+        "images/validation/sad/b.png",
+        "images/images/train/happy/a.png",
+        "images/images/validation/sad/b.png",
+    ];
+    assert_eq!(found(&folder(&names), &names).len(), 2);
+    let root = folder(&["train/happy/a.png", "validation/sad/b.png", "extra/train/happy/c.png"]);
+    assert!(refusal(root.path()).contains("extra: unknown folder"), "{}", refusal(root.path()));
     // What is neither is named where it stands, not where it was looked for.
     let root = folder(&["images/happy/a.png", "labels/happy/b.png"]);
     assert!(
