@@ -95,7 +95,7 @@ fn checks_report_everything_under_stable_keys() {
     let text = check.to_string();
     for part in [
         "x.csv: 11 pictures of 48x48 pixels",
-        ":13: 1 fields, expected 3",
+        ":13: 1 field, expected 3",
         "line 12 (fear, PrivateTest)",
         "2 of PublicTest also in Training: 66.7 %",
         "line 3 (disgust, Training), line 9 (surprise, PublicTest)",
