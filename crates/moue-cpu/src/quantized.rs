@@ -10,6 +10,7 @@ mod float;
 mod network;
 mod plan;
 mod ranges;
+mod separable;
 mod session;
 mod steps;
 

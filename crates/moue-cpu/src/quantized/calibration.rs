@@ -115,14 +115,17 @@ impl Calibrator {
         let mut scalings: Vec<Scaling> = Vec::new();
         let mut quantized = Quantized::default();
         for (id, operation) in operations.iter().enumerate() {
-            let scaling = self.watched[id].histogram.best(operation.bounds);
+            let scaling = if operation.work.keeps_scale() {
+                scalings[operation.inputs[0]]
+            } else {
+                self.watched[id].histogram.best(operation.bounds)
+            };
             if let Some(kernel) = &self.kernels[id] {
                 let input = operation.inputs[0];
                 let integers = self.kernel(operation, kernel, input, scalings[input], scaling);
                 quantized.kernels.insert(operation.kernel_layer.clone(), integers);
             }
-            // Logits are not stored.
-            if id + 1 < operations.len() || operation.work != Work::Dense {
+            if !operation.real && !operation.work.keeps_scale() {
                 quantized.activations.insert(operation.layer.clone(), scaling);
             }
             scalings.push(scaling);
