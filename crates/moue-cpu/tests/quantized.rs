@@ -306,20 +306,19 @@ fn detector(height: usize, width: usize) -> Graph {
     let mut layer = |name: String, op: Op, from: &[usize]| b.add(name, op, from).unwrap();
     let norm = || Op::BatchNormalization { epsilon: 1e-3, momentum: 0.9 };
     let relu = || Op::Activation { function: Activation::Relu };
-    let block =
-        |layer: &mut dyn FnMut(String, Op, &[usize]) -> usize, name: &str, from, channels, stride| {
-            let (mut x, mut padding) = (from, Padding::Same);
-            if stride == 2 {
-                x = layer(format!("{name}_pad"), Op::ZeroPadding2D { padding: [[0, 2], [0, 2]] }, &[x]);
-                padding = Padding::Valid;
-            }
-            let depthwise =
-                Op::DepthwiseConv2D { kernel_size: [3, 3], strides: [stride; 2], padding, use_bias: false };
-            let x = layer(format!("{name}_depthwise"), depthwise, &[x]);
-            let x = layer(format!("{name}_pointwise"), conv(channels, 1, 1, false), &[x]);
-            let x = layer(format!("{name}_bn"), norm(), &[x]);
-            layer(format!("{name}_relu"), relu(), &[x])
-        };
+    let block = |layer: &mut dyn FnMut(String, Op, &[usize]) -> usize, name: &str, from, channels, stride| {
+        let (mut x, mut padding) = (from, Padding::Same);
+        if stride == 2 {
+            x = layer(format!("{name}_pad"), Op::ZeroPadding2D { padding: [[0, 2], [0, 2]] }, &[x]);
+            padding = Padding::Valid;
+        }
+        let depthwise =
+            Op::DepthwiseConv2D { kernel_size: [3, 3], strides: [stride; 2], padding, use_bias: false };
+        let x = layer(format!("{name}_depthwise"), depthwise, &[x]);
+        let x = layer(format!("{name}_pointwise"), conv(channels, 1, 1, false), &[x]);
+        let x = layer(format!("{name}_bn"), norm(), &[x]);
+        layer(format!("{name}_relu"), relu(), &[x])
+    };
     at = layer("stem".into(), conv(24, 3, 2, false), &[at]);
     at = layer("stem_bn".into(), norm(), &[at]);
     at = layer("stem_relu".into(), relu(), &[at]);
