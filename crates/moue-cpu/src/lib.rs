@@ -16,7 +16,7 @@ mod simd;
 mod team;
 mod training;
 
-pub use quantized::calibration::Calibrator;
+pub use quantized::calibration::{Calibrator, quantize};
 pub use simd::Level;
 
 use moue_graph::engine::{Engine, InferenceOptions, InferenceSession, TrainingOptions, TrainingSession};

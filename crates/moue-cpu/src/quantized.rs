@@ -10,6 +10,9 @@ mod float;
 mod network;
 mod plan;
 mod ranges;
+#[cfg(test)]
+mod reference;
+mod separable;
 mod session;
 mod steps;
 

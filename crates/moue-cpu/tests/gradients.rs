@@ -142,6 +142,25 @@ fn every_operation_matches_finite_differences() {
     }
 }
 
+/// Strides whose borders lie below and to the right alone, over even and odd sides.
+#[test]
+fn borders_on_one_side_match_finite_differences() {
+    for (case, shape) in [[6, 8, 3], [7, 6, 3], [5, 9, 20]].into_iter().enumerate() {
+        let mut b = Graph::builder("borders");
+        let x = b.add("input", Op::InputLayer { shape: shape.to_vec() }, &[]).unwrap();
+        let x = b.add("pointwise", conv(shape[2], [1, 1], [1, 1], Padding::Same, false), &[x]).unwrap();
+        let x = b.add("pointwise_bn", NORM, &[x]).unwrap();
+        let x = b.add("pad", Op::ZeroPadding2D { padding: [[0, 2], [0, 2]] }, &[x]).unwrap();
+        let x = b.add("depthwise", depthwise([3, 3], [2, 2], Padding::Valid, false), &[x]).unwrap();
+        assert_eq!(*b.shape(x), [shape[0].div_ceil(2), shape[1].div_ceil(2), shape[2]]);
+        let x = b.add("depthwise_bn", NORM, &[x]).unwrap();
+        let x = b.add("mix", conv(6, [1, 1], [1, 1], Padding::Same, true), &[x]).unwrap();
+        let x = b.add("pool", Op::GlobalAveragePooling2D, &[x]).unwrap();
+        b.add("logits", dense(4, Activation::Softmax), &[x]).unwrap();
+        check(&b.finish().unwrap(), 3, 300 + case as u64);
+    }
+}
+
 /// Clamps have kinks, where finite differences lie; far from them they must agree.
 #[test]
 fn clamps_pass_gradients_inside_their_interval_only() {

@@ -203,6 +203,67 @@ fn plans_of_random_graphs_give_the_logits_of_the_unfused_network() {
     }
 }
 
+/// A depthwise convolution of stride 2 whose borders are below and to the right alone, against sums one by one. Where
+/// a side is even, the last row or column of the border is read by no window.
+#[test]
+fn depthwise_borders_below_and_right_are_what_they_say() {
+    for (height, width, channels) in [(8, 8, 24), (9, 8, 24), (8, 13, 5), (7, 5, 80), (1, 2, 3), (2, 1, 16)] {
+        let mut b = moue_graph::Graph::builder("borders");
+        let shape = vec![height, width, channels];
+        let x = b.add("in", Op::InputLayer { shape }, &[]).unwrap();
+        let x = b.add("pad", Op::ZeroPadding2D { padding: [[0, 2], [0, 2]] }, &[x]).unwrap();
+        let depthwise = Op::DepthwiseConv2D {
+            kernel_size: [3, 3],
+            strides: [2, 2],
+            padding: Padding::Valid,
+            use_bias: false,
+        };
+        let x = b.add("depthwise", depthwise, &[x]).unwrap();
+        b.add("row", Op::Flatten, &[x]).unwrap();
+        let graph = b.finish().unwrap();
+        let (rows, columns) = (height.div_ceil(2), width.div_ceil(2));
+        assert_eq!(graph.output_shape(), &vec![rows * columns * channels], "{height}x{width}");
+        let weights = Weights::initialise(&graph, 3);
+        let kernel = weights.get("depthwise/depthwise_kernel").unwrap().data();
+        let count = 2;
+        let one = height * width * channels;
+        let x: Vec<f32> = (0..count * one).map(|i| ((i * 7919) % 1009) as f32 / 1009.0 - 0.3).collect();
+        let mut want = Vec::new();
+        for x in x.chunks(one) {
+            for at in 0..rows * columns * channels {
+                let (row, column, c) = (at / channels / columns, at / channels % columns, at % channels);
+                let mut sum = 0.0;
+                for tap in 0..9 {
+                    let (y, x_at) = (2 * row + tap / 3, 2 * column + tap % 3);
+                    if y < height && x_at < width {
+                        let value = x[(y * width + x_at) * channels + c];
+                        sum += f64::from(value) * f64::from(kernel[tap * channels + c]);
+                    }
+                }
+                want.push(sum as f32);
+            }
+        }
+        let mut answers = vec![vec![0.0; want.len()]; 3];
+        for (threads, out) in (1..3).zip(&mut answers) {
+            let options = InferenceOptions { max_batch: count, threads };
+            CpuEngine.inference(&graph, &weights, &options).unwrap().logits(&x, count, out).unwrap();
+        }
+        let options = TrainingOptions {
+            max_batch: count,
+            threads: 2,
+            optimizer: Optimizer::default(),
+            sharpness: 0.0,
+            seed: 0,
+        };
+        CpuEngine.training(&graph, &weights, &options).unwrap().logits(&x, count, &mut answers[2]).unwrap();
+        for out in answers {
+            for (a, b) in want.iter().zip(&out) {
+                assert!((a - b).abs() < 1e-5, "{height}x{width}x{channels}: {a} and {b}");
+            }
+        }
+    }
+}
+
 #[test]
 fn bf16_stays_near_f32_and_does_not_depend_on_threads() {
     let Ok(engine) = Bf16Engine::new() else {

@@ -7,7 +7,7 @@
     reason = "an unmet expectation fails the test"
 )]
 
-use moue_cpu::{Calibrator, CpuEngine};
+use moue_cpu::{Calibrator, CpuEngine, quantize};
 use moue_graph::engine::{Engine, InferenceOptions, Optimizer, TrainingOptions};
 use moue_graph::{
     Activation, Graph, Head, Model, ModelCard, Op, Padding, Precision, Quantized, Scaling, Tensor, Weights,
@@ -290,6 +290,92 @@ fn operations_of_other_networks() {
     }
 }
 
+/// A detector in small: sums behind clamps, borders below and to the right alone, a pyramid whose maps are enlarged
+/// and added, and heads laid into one row.
+fn detector(height: usize, width: usize) -> Graph {
+    let conv = |filters, side, stride, use_bias| Op::Conv2D {
+        filters,
+        kernel_size: [side; 2],
+        strides: [stride; 2],
+        padding: Padding::Same,
+        use_bias,
+        activation: Activation::Linear,
+    };
+    let mut b = Graph::builder("detector");
+    let mut at = b.add("input", Op::InputLayer { shape: vec![height, width, 4] }, &[]).unwrap();
+    let mut layer = |name: String, op: Op, from: &[usize]| b.add(name, op, from).unwrap();
+    let norm = || Op::BatchNormalization { epsilon: 1e-3, momentum: 0.9 };
+    let relu = || Op::Activation { function: Activation::Relu };
+    let block = |layer: &mut dyn FnMut(String, Op, &[usize]) -> usize, name: &str, from, channels, stride| {
+        let (mut x, mut padding) = (from, Padding::Same);
+        if stride == 2 {
+            x = layer(format!("{name}_pad"), Op::ZeroPadding2D { padding: [[0, 2], [0, 2]] }, &[x]);
+            padding = Padding::Valid;
+        }
+        let depthwise =
+            Op::DepthwiseConv2D { kernel_size: [3, 3], strides: [stride; 2], padding, use_bias: false };
+        let x = layer(format!("{name}_depthwise"), depthwise, &[x]);
+        let x = layer(format!("{name}_pointwise"), conv(channels, 1, 1, false), &[x]);
+        let x = layer(format!("{name}_bn"), norm(), &[x]);
+        layer(format!("{name}_relu"), relu(), &[x])
+    };
+    at = layer("stem".into(), conv(24, 3, 2, false), &[at]);
+    at = layer("stem_bn".into(), norm(), &[at]);
+    at = layer("stem_relu".into(), relu(), &[at]);
+    let mut maps = Vec::new();
+    for (name, channels) in [("fine", 24), ("middle", 40), ("coarse", 48)] {
+        at = block(&mut layer, &format!("{name}_0"), at, channels, 2);
+        let y = block(&mut layer, &format!("{name}_1"), at, channels, 1);
+        at = layer(format!("{name}_add"), Op::Add, &[at, y]);
+        maps.push(at);
+    }
+    let mut rows = Vec::new();
+    let mut top = maps[2];
+    for (i, name) in ["coarse", "middle", "fine"].into_iter().enumerate() {
+        if i > 0 {
+            let reduced = layer(format!("{name}_reduce"), conv(24, 1, 1, false), &[top]);
+            let up = layer(format!("{name}_up"), Op::UpSampling2D { size: [2, 2] }, &[reduced]);
+            let side = layer(format!("{name}_side"), conv(24, 1, 1, false), &[maps[2 - i]]);
+            let side = layer(format!("{name}_side_bn"), norm(), &[side]);
+            let side = layer(format!("{name}_side_relu"), relu(), &[side]);
+            top = layer(format!("{name}_merged"), Op::Add, &[side, up]);
+        }
+        let x = block(&mut layer, &format!("{name}_head"), top, 24, 1);
+        let x = layer(format!("{name}_values"), conv(7, 1, 1, true), &[x]);
+        rows.push(layer(format!("{name}_row"), Op::Flatten, &[x]));
+    }
+    rows.reverse();
+    layer("cells".into(), Op::Concatenate, &rows);
+    b.finish().unwrap()
+}
+
+#[test]
+fn a_detector_answers_as_in_real_values_at_every_size() {
+    let graph = detector(48, 64);
+    let weights = weights(&graph);
+    let x = pictures(10, &graph, -1.0, 1.0);
+    let one: usize = graph.input_shape().iter().product();
+    let integers = quantize(&graph, &weights, x.chunks(one), 2).unwrap();
+    for (height, width) in [(48, 64), (32, 96), (80, 48)] {
+        let graph = detector(height, width);
+        let x = pictures(6, &graph, -1.0, 1.0);
+        let (real, integer) = (logits(&graph, &weights, &x, 2, true), logits(&graph, &integers, &x, 1, true));
+        let square = |values: &mut dyn Iterator<Item = f32>| values.map(|v| f64::from(v * v)).sum::<f64>();
+        let mean = real.iter().sum::<f32>() / real.len() as f32;
+        let spread = square(&mut real.iter().map(|v| v - mean));
+        let off = (square(&mut real.iter().zip(&integer).map(|(a, b)| a - b)) / spread).sqrt();
+        println!("{height}x{width}: {off}");
+        assert!(off < 0.1, "{height}x{width}: outputs are off by {off} of their spread");
+        for (threads, together) in [(1, false), (2, false), (2, true), (3, false)] {
+            let other = logits(&graph, &integers, &x, threads, together);
+            assert_eq!(integer, other, "{height}x{width}, {threads} threads, together: {together}");
+        }
+    }
+    let message = quantize(&graph, &weights, [&x[1..one]], 1).err().unwrap().to_string();
+    assert!(message.contains("values"), "{message}");
+    assert!(quantize(&graph, &weights, std::iter::empty::<&[f32]>(), 1).is_err(), "no pictures");
+}
+
 fn model(graph: Graph, weights: Weights) -> Model {
     let card = ModelCard {
         labels: (0..7).map(|i| i.to_string()).collect(),
@@ -381,4 +467,11 @@ fn layers_without_integer_arithmetic_are_named() {
     let graph = b.finish().unwrap();
     let message = Calibrator::new(&graph, &weights(&graph), 1).err().unwrap().to_string();
     assert!(message.contains("norm") && message.contains("int8"), "{message}");
+    // Padding that no convolution takes in.
+    let mut b = Graph::builder("padded sum");
+    let x = b.add("input", Op::InputLayer { shape: vec![8, 8, 3] }, &[]).unwrap();
+    let x = b.add("border", Op::ZeroPadding2D { padding: [[1, 1], [1, 1]] }, &[x]).unwrap();
+    b.add("pool", Op::GlobalAveragePooling2D, &[x]).unwrap();
+    let message = Calibrator::new(&b.finish().unwrap(), &Weights::new(), 1).err().unwrap().to_string();
+    assert!(message.contains("border") && message.contains("int8"), "{message}");
 }

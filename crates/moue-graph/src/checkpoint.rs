@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::tensor_file::{self, Kind, Precision};
 use crate::{Error, Result, Weights};
 
-/// Writes `header` and `tensors` (as F32, bit for bit) to `path`, replacing what stood there only
+/// Writes `header` and `tensors` (as F32, bit for bit; integers stay integers) to `path`, replacing what stood there only
 /// once the new file is on the disk.
 ///
 /// # Errors

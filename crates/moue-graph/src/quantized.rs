@@ -58,10 +58,21 @@ impl Quantized {
             .ok_or_else(|| Error::Weights(format!("the range of {layer}'s output is missing")))
     }
 
-    /// An error that names the first layer whose kernel is missing, of another shape, or has scales
+    /// An error that names the first layer that the output needs whose kernel is missing, of another shape, or has scales
     /// without meaning, and the first entry that belongs to no layer.
     pub fn check(&self, graph: &Graph) -> Result<()> {
         let refuse = |reason: String| Err(Error::Weights(reason));
+        // Layers that the output does not need have no integers.
+        let layers = graph.layers();
+        let mut needed = vec![false; layers.len()];
+        if let Some(last) = needed.last_mut() {
+            *last = true;
+        }
+        for id in (0..layers.len()).rev() {
+            if needed[id] {
+                layers[id].inputs.iter().for_each(|&input| needed[input] = true);
+            }
+        }
         let mut expected = HashMap::new();
         for spec in graph.parameters() {
             let layer = &graph.layers()[spec.layer];
@@ -70,7 +81,10 @@ impl Quantized {
                 let axis =
                     if matches!(layer.op, Op::DepthwiseConv2D { .. }) { 2 } else { spec.shape.len() - 1 };
                 let channels = spec.shape[axis];
-                expected.insert(layer.name.as_str(), (parameter, spec.shape, channels));
+                let known = needed[spec.layer] || self.kernels.contains_key(&layer.name);
+                if known {
+                    expected.insert(layer.name.as_str(), (parameter, spec.shape, channels));
+                }
             }
         }
         for (layer, (parameter, shape, channels)) in &expected {

@@ -188,7 +188,7 @@ pub(crate) fn decode(kind: Kind, bytes: &[u8], name: &Path) -> Result<(String, W
     }
     let content = envelope.content.get();
     // Each takes milliseconds, which is what starting the program waits for.
-    let integers = kind == Kind::Model && version.format == u64::from(FORMAT_INTEGERS);
+    let integers = version.format == u64::from(FORMAT_INTEGERS);
     let restore = || match integers {
         true => integers::restore(&tensors).map(Weights::from_quantized),
         false => values::restore(&tensors),

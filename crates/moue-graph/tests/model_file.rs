@@ -538,3 +538,21 @@ fn checkpoints_refuse_damage() {
         assert!(checkpoint::load(&path).is_err(), "byte {at}");
     }
 }
+
+#[test]
+fn integers_in_a_checkpoint_come_back_as_integers() {
+    let mut quantized = moue_graph::Quantized::default();
+    let kernel = moue_graph::QuantizedKernel {
+        parameter: "kernel".into(),
+        shape: vec![1, 1, 2, 3],
+        values: vec![-127, 0, 127, 1, -1, 5],
+        scales: vec![0.5, 0.25, 1e-3],
+        bias: vec![-70_000, 0, 9],
+    };
+    quantized.kernels.insert("head".into(), kernel);
+    quantized.activations.insert("input".into(), moue_graph::Scaling { scale: 0.01, zero_point: 128 });
+    let weights = Weights::from_quantized(quantized);
+    let header = serde_json::json!({ "what": "a detector" });
+    let bytes = checkpoint::to_bytes(&header, &weights, moue_graph::Precision::F16).unwrap();
+    assert_eq!(checkpoint::from_bytes(&bytes, "int8").unwrap(), (header, weights));
+}

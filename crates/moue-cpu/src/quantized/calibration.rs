@@ -10,6 +10,38 @@ use crate::team::Team;
 /// Largest integer bias, so that sums stay far from the end of an i32.
 const MAX_BIAS: f64 = (1 << 26) as f64;
 
+/// Turns a network into integers by watching it answer for `pictures`, each of the graph's input shape, preprocessed:
+/// a few dozen to a thousand like those it will see. The result fits the same layers at any size of picture.
+///
+/// # Errors
+/// Those of [`Calibrator::new`]; [`Error::Parameter`] where no picture comes or one has another length.
+pub fn quantize<P: AsRef<[f32]>>(
+    graph: &Graph,
+    weights: &Weights,
+    pictures: impl IntoIterator<Item = P>,
+    threads: usize,
+) -> Result<Weights> {
+    let mut calibrator = Calibrator::new(graph, weights, threads)?;
+    let together = calibrator.team.len();
+    let (mut waiting, mut count) = (Vec::new(), 0);
+    for picture in pictures {
+        let (len, one) = (picture.as_ref().len(), calibrator.network.operations[0].len());
+        if len != one {
+            return Err(Error::Parameter(format!("a picture has {one} values, not {len}")));
+        }
+        waiting.extend_from_slice(picture.as_ref());
+        count += 1;
+        if count == together {
+            calibrator.watch(&waiting, count)?;
+            (waiting, count) = (Vec::new(), 0);
+        }
+    }
+    if count > 0 {
+        calibrator.watch(&waiting, count)?;
+    }
+    calibrator.finish()
+}
+
 /// Turns a network into integers after training ("post-training quantisation").
 ///
 /// Kernels get a scale for each output channel, activations one range a layer: of those seen, the one
@@ -115,14 +147,17 @@ impl Calibrator {
         let mut scalings: Vec<Scaling> = Vec::new();
         let mut quantized = Quantized::default();
         for (id, operation) in operations.iter().enumerate() {
-            let scaling = self.watched[id].histogram.best(operation.bounds);
+            let scaling = if operation.work.keeps_scale() {
+                scalings[operation.inputs[0]]
+            } else {
+                self.watched[id].histogram.best(operation.bounds)
+            };
             if let Some(kernel) = &self.kernels[id] {
                 let input = operation.inputs[0];
                 let integers = self.kernel(operation, kernel, input, scalings[input], scaling);
                 quantized.kernels.insert(operation.kernel_layer.clone(), integers);
             }
-            // Logits are not stored.
-            if id + 1 < operations.len() || operation.work != Work::Dense {
+            if !operation.real && !operation.work.keeps_scale() {
                 quantized.activations.insert(operation.layer.clone(), scaling);
             }
             scalings.push(scaling);

@@ -23,6 +23,37 @@ pub(super) fn by_rows(rows: usize, cost: usize, threads: usize) -> Vec<Task> {
     even(rows, parts).into_iter().map(|rows| Task { rows, parts: 0..1 }).collect()
 }
 
+/// Widths of the panels of a product of many pixels, in vectors.
+pub(super) fn panels(isa: Isa, columns: usize) -> Vec<usize> {
+    let vectors = columns.div_ceil(isa.lanes());
+    even(vectors, vectors.div_ceil(4)).into_iter().map(|panel| panel.len()).collect()
+}
+
+/// Vector instructions of a product.
+pub(super) fn product_cost(isa: Isa, pixels: usize, depth: usize, columns: usize) -> usize {
+    pixels * columns.div_ceil(isa.lanes()) * (depth.div_ceil(4) + 8)
+}
+
+/// Vector instructions of a row of a depthwise convolution of a stored map.
+pub(super) fn depthwise_row(window: &Window, groups: usize) -> usize {
+    window.output[1] * groups * (12 * window.kernel[0].div_ceil(4) * window.kernel[1] + 16)
+}
+
+/// A product in panels of one vector, cut by pixels alone.
+pub(super) fn rows_of_product(
+    isa: Isa,
+    pixels: usize,
+    depth: usize,
+    columns: usize,
+    threads: usize,
+) -> ProductCut {
+    let vectors = columns.div_ceil(isa.lanes());
+    let cost = vectors * (depth.div_ceil(4) + 8);
+    let mut tasks = by_rows(pixels, cost, threads);
+    tasks.iter_mut().for_each(|task| task.parts = 0..vectors);
+    ProductCut { widths: vec![1; vectors], tasks }
+}
+
 /// How a product is packed and cut.
 pub(super) struct ProductCut {
     /// Widths of the panels, in vectors.
@@ -34,7 +65,7 @@ pub(super) struct ProductCut {
 /// columns, so that no two threads read the same weights.
 pub(super) fn product(isa: Isa, pixels: usize, depth: usize, columns: usize, threads: usize) -> ProductCut {
     let vectors = columns.div_ceil(isa.lanes());
-    let cost = pixels * vectors * (depth.div_ceil(4) + 8);
+    let cost = product_cost(isa, pixels, depth, columns);
     let threads = if cost < WORTH_A_TASK { 1 } else { threads };
     let by_columns = pixels < 64 * threads && vectors >= threads;
     // A panel of 3 vectors lets one tile hold the 9 pixels of a small network's last layers.

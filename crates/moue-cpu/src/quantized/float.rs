@@ -7,7 +7,7 @@ use crate::Level;
 use crate::kernels::Window;
 use crate::kernels::activation::{add, bias_clamp, clamp};
 use crate::kernels::matmul::{Matrix, matmul};
-use crate::kernels::{conv, depthwise, pooling};
+use crate::kernels::{conv, depthwise, layout, pooling};
 
 /// A kernel with batch normalisation folded in.
 #[derive(Clone, Debug)]
@@ -54,12 +54,12 @@ pub(super) fn run(
     outputs: &mut [Vec<f32>],
 ) {
     let level = Level::current();
-    let mut lines = Vec::new();
+    let (mut lines, mut repeated) = (Vec::new(), Vec::new());
     for (id, operation) in network.operations.iter().enumerate() {
         let mut out = std::mem::take(&mut outputs[id]);
         out.resize(operation.len(), 0.0);
         let input = operation.inputs.first().map_or(picture, |&i| outputs[i].as_slice());
-        let limits = if operation.skip.is_some() { super::network::UNBOUNDED } else { operation.bounds };
+        let limits = operation.skip.map_or(operation.bounds, |skip| skip.before);
         match (operation.work, &kernels[id]) {
             (Work::Conv(window), Some(kernel)) => {
                 let pixels = operation.pixels();
@@ -83,6 +83,14 @@ pub(super) fn run(
                 bias_clamp(level, &mut out, &kernel.bias, limits);
             }
             (Work::Pool, _) => pooling::global_average(input, &mut out),
+            (Work::Concatenate, _) => {
+                let channels = |&i: &usize| network.operations[i].channels();
+                let parts: Vec<(&[f32], usize)> =
+                    operation.inputs.iter().map(|i| (outputs[*i].as_slice(), channels(i))).collect();
+                layout::concatenate(&parts, &mut out);
+                clamp(level, &mut out, limits);
+            }
+            (Work::Upsample(size), _) => repeat(operation, size, input, &mut out),
             _ => {
                 out.copy_from_slice(input);
                 if let Some(&other) = operation.inputs.get(1) {
@@ -92,11 +100,24 @@ pub(super) fn run(
             }
         }
         if let Some(skip) = operation.skip {
-            add(level, &mut out, &outputs[skip]);
+            if skip.size == [1, 1] {
+                add(level, &mut out, &outputs[skip.from]);
+            } else {
+                repeated.resize(out.len(), 0.0);
+                repeat(operation, skip.size, &outputs[skip.from], &mut repeated);
+                add(level, &mut out, &repeated);
+            }
             clamp(level, &mut out, operation.bounds);
         }
         outputs[id] = out;
     }
+}
+
+/// The pixels of `x`, repeated to the shape of an operation's output.
+fn repeat(operation: &Operation, size: [usize; 2], x: &[f32], out: &mut [f32]) {
+    let channels = operation.channels();
+    let row = operation.shape.get(1).map_or(channels, |width| width / size[1] * channels);
+    layout::upsample(x, row, channels, size, out);
 }
 
 /// Copies a picture between the zeros that a depthwise convolution reads around it.

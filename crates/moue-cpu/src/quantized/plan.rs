@@ -3,11 +3,12 @@
 use moue_graph::{Error, Quantized, QuantizedKernel, Result, Scaling};
 
 use super::cut;
-use super::network::{Network, Operation, Work};
-use super::steps::{Action, Depthwise, InputPlaces, Map, Matmul, Padded, Producer, Step, Task};
+use super::network::{Network, Operation, UNBOUNDED, Work};
+use super::separable::{Pointwise, Separable};
+use super::steps::{Action, Added, Depthwise, InputPlaces, Map, Matmul, Padded, RealOutput, Step, Task};
 use crate::kernels::Window;
-use crate::kernels::int8::depthwise::PackedDepthwise;
-use crate::kernels::int8::gemm::PackedKernel;
+use crate::kernels::int8::depthwise::{PackedDepthwise, groups};
+use crate::kernels::int8::gemm::{Clamp, PackedKernel};
 use crate::kernels::int8::{Isa, stride};
 
 /// Bytes of a ring of rows: half of a first cache of 48 KB, the rest being for weights and input.
@@ -43,9 +44,10 @@ struct Builder<'a> {
     quantized: &'a Quantized,
     isa: Isa,
     threads: usize,
-    /// How each output is stored; that of the logits is not used.
+    /// How each output is stored; those of real results are not used.
     scalings: Vec<Scaling>,
-    /// The depthwise convolution that computes a convolution's output on the way.
+    /// The operation behind that computes this one's output on the way: a depthwise convolution that of a
+    /// convolution, or a pointwise one that of a depthwise.
     fused_into: Vec<Option<usize>>,
     /// The last operation that reads each output.
     last_use: Vec<usize>,
@@ -58,26 +60,21 @@ impl<'a> Builder<'a> {
     fn new(network: &'a Network, quantized: &'a Quantized, isa: Isa, threads: usize) -> Result<Self> {
         let operations = &network.operations;
         let n = operations.len();
-        let mut scalings = Vec::new();
-        for (id, operation) in operations.iter().enumerate() {
-            if id + 1 == n && operation.work == Work::Dense {
-                scalings.push(Scaling { scale: 1.0, zero_point: 0 });
+        let mut scalings: Vec<Scaling> = Vec::new();
+        for operation in operations {
+            scalings.push(if operation.real {
+                Scaling { scale: 1.0, zero_point: 0 }
+            } else if operation.work.keeps_scale() {
+                scalings[operation.inputs[0]]
             } else {
-                scalings.push(clamping(operation, quantized.activation(&operation.layer)?)?);
-            }
+                clamping(operation, quantized.activation(&operation.layer)?)?
+            });
         }
-        let fused_into: Vec<Option<usize>> = (0..n)
-            .map(|id| match (operations[id].work, network.readers[id].as_slice()) {
-                (Work::Conv(_), &[reader]) if operations[id].skip.is_none() => {
-                    matches!(operations[reader].work, Work::Depthwise(_)).then_some(reader)
-                }
-                _ => None,
-            })
-            .collect();
+        let fused_into = fusions(network);
         let last_use = (0..n)
             .map(|id| {
                 let done = |&reader: &usize| fused_into[reader].unwrap_or(reader);
-                if id + 1 == n { n } else { network.readers[id].iter().map(done).max().unwrap_or(id) }
+                network.readers[id].iter().map(done).max().unwrap_or(id)
             })
             .collect();
         let plan = Plan {
@@ -86,7 +83,7 @@ impl<'a> Builder<'a> {
             scratch: 0,
             padding: Vec::new(),
             input: operations[0].len(),
-            classes: operations[n - 1].len(),
+            classes: network.classes,
         };
         let (maps, free) = (vec![None; n], Vec::new());
         Ok(Self { network, quantized, isa, threads, scalings, fused_into, last_use, maps, free, plan })
@@ -119,7 +116,8 @@ impl<'a> Builder<'a> {
                 // A convolution that is the only reader gets its input padded, see `matmul`.
                 let padded = match network.readers[id].as_slice() {
                     &[reader] => {
-                        matches!(network.operations[reader].work, Work::Conv(w) if !w.is_pointwise())
+                        network.outputs_of(id).next().is_none()
+                            && matches!(network.operations[reader].work, Work::Conv(w) if !w.is_pointwise())
                     }
                     _ => false,
                 };
@@ -131,14 +129,27 @@ impl<'a> Builder<'a> {
                     self.push(Action::Quantise { factor: 1.0 / scale, zero, row, channels, output }, tasks);
                 }
             }
+            Work::Conv(window) if operation.real => {
+                // Panels of one vector, whose columns are in order.
+                let cut = cut::rows_of_product(self.isa, pixels, depth(&window), channels, self.threads);
+                let matmul = self.matmul(id, &cut.widths)?;
+                let (bounds, output) = (operation.bounds, self.real_output(id)?);
+                self.push(Action::RealProduct { matmul, bounds, output }, cut.tasks);
+            }
             Work::Conv(window) => {
+                let from = operation.inputs[0];
+                if let (Some(_), Work::Depthwise(window)) =
+                    (self.fused_into[from], network.operations[from].work)
+                {
+                    return self.separable(from, window, Some(id)).and_then(|()| self.dequantise(id));
+                }
                 let cut = cut::product(self.isa, pixels, depth(&window), channels, self.threads);
                 let matmul = self.matmul(id, &cut.widths)?;
-                self.product(id, matmul, cut.tasks);
+                self.product(id, matmul, cut.tasks)?;
             }
             Work::Dense => {
                 let input = operation.inputs[0];
-                if id + 1 == network.operations.len() {
+                if operation.real {
                     return self.logits(id);
                 }
                 let depth = network.operations[input].len();
@@ -153,9 +164,12 @@ impl<'a> Builder<'a> {
                     input_places: InputPlaces::Even(0),
                     segment_step: 0,
                 };
-                self.product(id, matmul, cut.tasks);
+                self.product(id, matmul, cut.tasks)?;
             }
-            Work::Depthwise(window) => self.depthwise(id, window)?,
+            Work::Depthwise(window) if self.fused_into[operation.inputs[0]] == Some(id) => {
+                self.depthwise(id, window)?;
+            }
+            Work::Depthwise(window) => self.separable(id, window, None)?,
             Work::Add => {
                 let [a, b] = [operation.inputs[0], operation.inputs[1]];
                 let factors = [a, b].map(|i| self.scalings[i].scale / self.scalings[id].scale);
@@ -164,13 +178,39 @@ impl<'a> Builder<'a> {
                     - factors[1] * f32::from(self.scalings[b].zero_point);
                 let inputs = [self.source(a)?, self.source(b)?];
                 let output = self.map(id);
-                self.push(Action::Add { inputs, factors, offset, output }, Vec::new());
+                let tasks = cut::by_rows(pixels, output.step / 4, self.threads);
+                self.push(Action::Add { inputs, factors, offset, output }, tasks);
             }
             Work::Clamp => {
                 let (factor, offset) = self.rescaling(operation.inputs[0], id);
                 let input = self.source(operation.inputs[0])?;
                 let output = self.map(id);
-                self.push(Action::Rescale { input, factor, offset, output }, Vec::new());
+                let tasks = cut::by_rows(pixels, output.step / 4, self.threads);
+                self.push(Action::Rescale { input, factor, offset, output }, tasks);
+            }
+            Work::Concatenate => {
+                let part = |&input: &usize| {
+                    let (factor, offset) = self.rescaling(input, id);
+                    Ok((self.source(input)?, factor, offset))
+                };
+                let parts = operation.inputs.iter().map(part).collect::<Result<Vec<_>>>()?;
+                let output = self.map(id);
+                let tasks = cut::by_rows(pixels, output.step / 4 + 8 * parts.len(), self.threads);
+                self.push(Action::Concatenate { parts, output }, tasks);
+            }
+            Work::Upsample(size) => {
+                let input = self.source(operation.inputs[0])?;
+                let [height, width] = [operation.shape[0], operation.shape[1]];
+                let output = self.map(id);
+                let tasks = cut::by_rows(height, width * (output.step / 16 + 4), self.threads);
+                let width = width / size[1];
+                self.push(Action::Upsample { input, width, size, output }, tasks);
+            }
+            Work::Flatten => {
+                let input = self.source(operation.inputs[0])?;
+                let output = self.map(id);
+                let tasks = cut::by_rows(input.pixels, input.step / 16 + 4, self.threads);
+                self.push(Action::Flatten { input, output }, tasks);
             }
             Work::Pool => {
                 let input = self.source(operation.inputs[0])?;
@@ -181,13 +221,31 @@ impl<'a> Builder<'a> {
                 self.push(Action::Average { input, factor, offset, output }, Vec::new());
             }
         }
-        if id + 1 == network.operations.len()
-            && let Some(input) = self.maps[id]
-        {
+        self.dequantise(id)
+    }
+
+    /// What a stored output gives to the network's.
+    fn dequantise(&mut self, id: usize) -> Result<()> {
+        let network = self.network;
+        if network.operations[id].real {
+            return Ok(());
+        }
+        for output in network.outputs_of(id) {
+            let input = self.source(id)?;
+            let output = RealOutput { offset: output.offset, step: output.step };
             let Scaling { scale, zero_point: zero } = self.scalings[id];
-            self.push(Action::Dequantise { input, scale, zero }, Vec::new());
+            let tasks = cut::by_rows(input.pixels, input.channels / 4 + 4, self.threads);
+            self.push(Action::Dequantise { input, scale, zero, output }, tasks);
         }
         Ok(())
+    }
+
+    /// Where a real result stands.
+    fn real_output(&self, id: usize) -> Result<RealOutput> {
+        match self.network.outputs_of(id).next() {
+            Some(output) => Ok(RealOutput { offset: output.offset, step: output.step }),
+            None => Err(Error::Engine(format!("{} gives no output", self.network.operations[id].layer))),
+        }
     }
 
     /// Factor and offset from one stored output to another.
@@ -197,13 +255,38 @@ impl<'a> Builder<'a> {
         (factor, f32::from(to.zero_point) - factor * f32::from(from.zero_point))
     }
 
-    fn product(&mut self, id: usize, matmul: Matmul, tasks: Vec<Task>) {
-        let skip = self.network.operations[id].skip.and_then(|skip| {
-            let factor = self.scalings[skip].scale / self.scalings[id].scale;
-            Some((self.maps[skip]?.offset, factor))
-        });
+    fn product(&mut self, id: usize, matmul: Matmul, tasks: Vec<Task>) -> Result<()> {
+        let skip = self.added(id)?;
         let output = self.map(id);
         self.push(Action::Product { matmul, output, skip }, tasks);
+        Ok(())
+    }
+
+    /// What an operation adds to its products.
+    fn added(&self, id: usize) -> Result<Option<Added>> {
+        let operation = &self.network.operations[id];
+        let Some(skip) = operation.skip else { return Ok(None) };
+        let (from, own) = (self.scalings[skip.from], self.scalings[id]);
+        let factor = from.scale / own.scale;
+        let map = self.source(skip.from)?;
+        let clamp = (skip.before != UNBOUNDED).then(|| Clamp {
+            low: skip.before.0 / own.scale,
+            high: skip.before.1 / own.scale,
+            offset: f32::from(own.zero_point) - factor * f32::from(from.zero_point),
+        });
+        let places = if skip.size == [1, 1] {
+            InputPlaces::Even(map.step)
+        } else {
+            let [height, width] = [operation.shape[0], operation.shape[1]];
+            let row = width / skip.size[1];
+            let place = |y: usize, x: usize| (y / skip.size[0] * row + x / skip.size[1]) * map.step;
+            let table = (0..height).flat_map(|y| (0..width).map(move |x| place(y, x) as u32)).collect();
+            if u32::try_from(map.pixels * map.step).is_err() {
+                return Err(Error::Engine(format!("{}: its input is too large", operation.layer)));
+            }
+            InputPlaces::Table(table)
+        };
+        Ok(Some(Added { offset: map.offset, places, factor, clamp }))
     }
 
     /// The product that a convolution is, with what must be done before it.
@@ -258,31 +341,66 @@ impl<'a> Builder<'a> {
         Ok(output)
     }
 
-    fn depthwise(&mut self, id: usize, window: Window) -> Result<()> {
+    /// A depthwise convolution of a stored map, with the pointwise one behind it.
+    fn separable(&mut self, id: usize, window: Window, pointwise: Option<usize>) -> Result<()> {
         let network = self.network;
-        let operation = &network.operations[id];
-        let input = operation.inputs[0];
-        let fused = match network.operations[input].work {
-            Work::Conv(inner) if self.fused_into[input] == Some(id) => Some(inner),
-            _ => None,
+        let input = self.source(network.operations[id].inputs[0])?;
+        let zero = self.scalings[network.operations[id].inputs[0]].zero_point;
+        let widths = groups(self.isa, window.input[2]);
+        let (groups, first) = self.packed_depthwise(id, &window, &widths)?;
+        let last = pointwise.unwrap_or(id);
+        let mut row = cut::depthwise_row(&window, widths.len());
+        let pointwise = match pointwise {
+            None => None,
+            Some(last) => {
+                let (operation, channels) = (&network.operations[last], network.operations[last].channels());
+                let widths = cut::panels(self.isa, channels);
+                let (bias, scales) = self.constants(last)?;
+                let values = &self.quantized.kernel(&operation.kernel_layer)?.values;
+                let kernel = PackedKernel::new(self.isa, values, 1, &bias, &scales, &widths);
+                row += cut::product_cost(self.isa, window.output[1], window.input[2], channels);
+                Some(Pointwise { kernel, panels: widths.len(), skip: self.added(last)? })
+            }
         };
-        let cut = cut::depthwise(self.isa, &window, fused.map_or(0, |inner| depth(&inner)), self.threads);
-        let producer = if fused.is_some() {
-            let lanes = self.isa.lanes();
-            let panels: Vec<usize> = cut.widths.iter().map(|width| width / lanes).collect();
-            Producer::Matmul(self.matmul(input, &panels)?)
-        } else {
-            Producer::Copy(self.source(input)?)
-        };
+        let output = self.map(last);
+        let separable = Separable { window, input, zero, groups, first, pointwise, output };
+        self.plan.scratch = self.plan.scratch.max(separable.scratch());
+        let tasks = cut::by_rows(window.output[0], row, self.threads);
+        self.push(Action::Separable(separable), tasks);
+        Ok(())
+    }
+
+    /// A depthwise kernel in groups of these widths, and the first channel of each.
+    fn packed_depthwise(
+        &self,
+        id: usize,
+        window: &Window,
+        widths: &[usize],
+    ) -> Result<(Vec<PackedDepthwise>, Vec<usize>)> {
         let (bias, scales) = self.constants(id)?;
-        let values = &self.quantized.kernel(&operation.kernel_layer)?.values;
+        let values = &self.quantized.kernel(&self.network.operations[id].kernel_layer)?.values;
         let (mut groups, mut first, mut channel) = (Vec::new(), Vec::new(), 0);
-        for &width in &cut.widths {
+        for &width in widths {
             let sides = window.kernel;
             groups.push(PackedDepthwise::new(self.isa, sides, values, &bias, &scales, channel, width));
             first.push(channel);
             channel += width;
         }
+        Ok((groups, first))
+    }
+
+    /// A depthwise convolution that makes its input, the output of a convolution that only it reads.
+    fn depthwise(&mut self, id: usize, window: Window) -> Result<()> {
+        let network = self.network;
+        let input = network.operations[id].inputs[0];
+        let Work::Conv(inner) = network.operations[input].work else {
+            return Err(Error::Engine(format!("{} is no convolution", network.operations[input].layer)));
+        };
+        let cut = cut::depthwise(self.isa, &window, depth(&inner), self.threads);
+        let lanes = self.isa.lanes();
+        let panels: Vec<usize> = cut.widths.iter().map(|width| width / lanes).collect();
+        let producer = self.matmul(input, &panels)?;
+        let (groups, first) = self.packed_depthwise(id, &window, &cut.widths)?;
         let [height, columns, _] = window.input;
         let pitch =
             ((window.output[1] - 1) * window.strides[1] + window.kernel[1]).max(window.before[1] + columns);
@@ -314,8 +432,8 @@ impl<'a> Builder<'a> {
         let scales = kernel.scales.iter().map(|s| s * stored.scale).collect();
         let input = self.source(input)?;
         debug_assert_eq!(input.channels, depth);
-        let bounds = operation.bounds;
-        self.push(Action::Logits { input, kernel: transposed, bias, scales, bounds }, Vec::new());
+        let (bounds, output) = (operation.bounds, self.real_output(id)?);
+        self.push(Action::Logits { input, kernel: transposed, bias, scales, bounds, output }, Vec::new());
         Ok(())
     }
 
@@ -328,8 +446,12 @@ impl<'a> Builder<'a> {
         // What must be added to a scaled sum to have the stored value.
         let mut offset = f64::from(output.zero_point);
         if let Some(skip) = operation.skip {
-            let skip = self.scalings[skip];
-            offset -= f64::from(skip.zero_point) * f64::from(skip.scale / output.scale);
+            let from = self.scalings[skip.from];
+            offset -= f64::from(from.zero_point) * f64::from(from.scale / output.scale);
+            if skip.before != UNBOUNDED {
+                // It is added behind the clamp.
+                offset = 0.0;
+            }
         }
         let (mut bias, mut scales) = (Vec::with_capacity(n), Vec::with_capacity(n));
         for c in 0..n {
@@ -395,6 +517,39 @@ impl<'a> Builder<'a> {
         }
         self.plan.steps.push(Step { action, whole, split });
     }
+}
+
+/// Which operation computes another's output on the way.
+fn fusions(network: &Network) -> Vec<Option<usize>> {
+    let operations = &network.operations;
+    let mut fused: Vec<Option<usize>> = vec![None; operations.len()];
+    let only_reader = |id: usize| match network.readers[id].as_slice() {
+        &[reader] if network.outputs_of(id).next().is_none() => Some(reader),
+        _ => None,
+    };
+    for id in 0..operations.len() {
+        let Some(reader) = only_reader(id) else { continue };
+        let (own, next) = (&operations[id], &operations[reader]);
+        let fits = match (own.work, next.work) {
+            (Work::Conv(_), Work::Depthwise(_)) => own.skip.is_none(),
+            (Work::Depthwise(_), Work::Conv(window)) => {
+                fused[own.inputs[0]] != Some(id) && window.is_pointwise() && !next.real && next.inputs == [id]
+            }
+            _ => false,
+        };
+        if fits {
+            fused[id] = Some(reader);
+        }
+    }
+    // A convolution has one place for what it makes on the way.
+    for id in 0..operations.len() {
+        if let (Some(reader), Work::Depthwise(_)) = (fused[id], operations[id].work)
+            && fused[reader].is_some()
+        {
+            fused[id] = None;
+        }
+    }
+    fused
 }
 
 /// Bias of a channel as the kernels want it: less what the input's zero point adds, plus `plus`.

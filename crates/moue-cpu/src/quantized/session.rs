@@ -91,7 +91,6 @@ impl InferenceSession for Session {
             scratch: scratches[member].at(0),
             picture: &pictures[picture * one..][..one],
             logits: out.at(picture * classes),
-            classes,
         };
         // Whole pictures side by side, each staying in its core's cache, as long as there is one for
         // everybody; the rest are shared step by step.

@@ -6,7 +6,9 @@ use crate::Level;
 use crate::kernels::Window;
 use crate::kernels::int8::convert;
 use crate::kernels::int8::depthwise::{MAX_SIDE, PackedDepthwise};
-use crate::kernels::int8::gemm::{PackedKernel, Places, Product, Skip};
+use crate::kernels::int8::gemm::{Clamp, PackedKernel, Places, Product, Skip};
+
+use super::separable::Separable;
 
 /// A part of a step, which one thread does.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +65,7 @@ pub(super) struct Matmul {
     pub segment_step: usize,
 }
 
-/// Where the pixels of a product stand.
+/// Where the pixels that a product reads stand.
 pub(super) enum InputPlaces {
     /// Every so many bytes.
     Even(usize),
@@ -80,12 +82,29 @@ impl InputPlaces {
     }
 }
 
-/// Where the rows under a depthwise window come from.
-pub(super) enum Producer {
-    /// Computed right before they are needed.
-    Matmul(Matmul),
-    /// Copied.
-    Copy(Map),
+/// What a product adds to its results.
+pub(super) struct Added {
+    pub offset: usize,
+    pub places: InputPlaces,
+    pub factor: f32,
+    pub clamp: Option<Clamp>,
+}
+
+impl Added {
+    /// What is added to pixels from `first` on, which then count from 0.
+    ///
+    /// # Safety
+    ///
+    /// The pixels lie in the arena, or are one past its last.
+    pub unsafe fn from(&self, first: usize, arena: *const u8) -> Skip<'_> {
+        let (start, places) = match &self.places {
+            InputPlaces::Even(step) => (self.offset + first * step, Places::Even(*step)),
+            InputPlaces::Table(table) => (self.offset, Places::Table(&table[first..], 1)),
+        };
+        // SAFETY: the caller's promise.
+        let base = unsafe { arena.add(start) };
+        Skip { base, places, factor: self.factor, clamp: self.clamp }
+    }
 }
 
 /// A depthwise convolution together with what computes its input, a few rows at a time: the input,
@@ -93,7 +112,7 @@ pub(super) enum Producer {
 ///
 /// Rows stand in a ring: row `y` at `y % ring`, with the columns of padding.
 pub(super) struct Depthwise {
-    pub producer: Producer,
+    pub producer: Matmul,
     pub window: Window,
     /// Zero point of the input.
     pub zero: u8,
@@ -134,9 +153,16 @@ pub(super) enum Action {
     Product {
         matmul: Matmul,
         output: Map,
-        skip: Option<(usize, f32)>,
+        skip: Option<Added>,
+    },
+    /// A product with real results: a part of the network's output.
+    RealProduct {
+        matmul: Matmul,
+        bounds: (f32, f32),
+        output: RealOutput,
     },
     Depthwise(Depthwise),
+    Separable(Separable),
     /// Sum of two activations.
     Add {
         inputs: [Map; 2],
@@ -149,6 +175,23 @@ pub(super) enum Action {
         input: Map,
         factor: f32,
         offset: f32,
+        output: Map,
+    },
+    /// Several outputs side by side, each rescaled: its map, factor and offset.
+    Concatenate {
+        parts: Vec<(Map, f32, f32)>,
+        output: Map,
+    },
+    /// Pixels of rows of `width`, repeated.
+    Upsample {
+        input: Map,
+        width: usize,
+        size: [usize; 2],
+        output: Map,
+    },
+    /// All pixels as one, without what pads them.
+    Flatten {
+        input: Map,
         output: Map,
     },
     /// Mean over pixels.
@@ -165,13 +208,23 @@ pub(super) enum Action {
         bias: Vec<i32>,
         scales: Vec<f32>,
         bounds: (f32, f32),
+        output: RealOutput,
     },
-    /// Stored values as the result.
+    /// Stored values as a part of the result.
     Dequantise {
         input: Map,
         scale: f32,
         zero: u8,
+        output: RealOutput,
     },
+}
+
+/// Where pixels of real values stand among the network's outputs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct RealOutput {
+    pub offset: usize,
+    /// Values from one pixel to the next.
+    pub step: usize,
 }
 
 /// What the tasks of a step work on.
@@ -184,17 +237,15 @@ pub(super) struct Memory<'a> {
     pub scratch: *mut u8,
     /// The picture.
     pub picture: &'a [f32],
-    /// Room for its logits.
+    /// Room for its outputs.
     pub logits: *mut f32,
-    /// How many there are.
-    pub classes: usize,
 }
 
 impl Memory<'_> {
     /// # Safety
     ///
     /// Within the arena, and nobody writes there meanwhile.
-    unsafe fn read(&self, offset: usize, len: usize) -> &[u8] {
+    pub unsafe fn read(&self, offset: usize, len: usize) -> &[u8] {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts(self.arena.add(offset), len) }
     }
@@ -203,7 +254,7 @@ impl Memory<'_> {
     ///
     /// Within the arena, and nobody else reads or writes there meanwhile.
     #[allow(clippy::mut_from_ref, reason = "the arena is shared by tasks that write apart from each other")]
-    unsafe fn write(&self, offset: usize, len: usize) -> &mut [u8] {
+    pub unsafe fn write(&self, offset: usize, len: usize) -> &mut [u8] {
         // SAFETY: the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.arena.add(offset), len) }
     }
@@ -273,8 +324,27 @@ impl Step {
                             output: memory.arena.add(output.offset),
                             output_places: Places::Even(output.step),
                             output_column: 0,
-                            skip: skip
-                                .map(|(offset, factor)| Skip { base: memory.arena.add(offset), factor }),
+                            skip: skip.as_ref().map(|skip| skip.from(0, memory.arena)),
+                            real: None,
+                        }
+                        .run();
+                    }
+                }
+                Action::RealProduct { matmul, bounds, output } => {
+                    for panel in task.parts.clone() {
+                        Product {
+                            kernel: &matmul.kernel,
+                            panel,
+                            first: task.rows.start,
+                            end: task.rows.end,
+                            input: memory.arena.add(matmul.input),
+                            input_places: matmul.input_places.places(),
+                            segment_step: matmul.segment_step,
+                            output: memory.logits.add(output.offset).cast(),
+                            output_places: Places::Even(4 * output.step),
+                            output_column: 0,
+                            skip: None,
+                            real: Some(*bounds),
                         }
                         .run();
                     }
@@ -284,15 +354,45 @@ impl Step {
                         depthwise.run(group, task.rows.clone(), memory);
                     }
                 }
+                Action::Separable(separable) => separable.run(task.rows.clone(), memory),
                 Action::Add { inputs: [a, b], factors, offset, output } => {
-                    let len = output.pixels * output.step;
-                    let (a, b) = (memory.read(a.offset, len), memory.read(b.offset, len));
-                    convert::add(level, a, b, *factors, *offset, memory.write(output.offset, len));
+                    let (start, len) = (task.rows.start * output.step, task.rows.len() * output.step);
+                    let (a, b) = (memory.read(a.offset + start, len), memory.read(b.offset + start, len));
+                    convert::add(level, a, b, *factors, *offset, memory.write(output.offset + start, len));
                 }
                 Action::Rescale { input, factor, offset, output } => {
-                    let len = output.pixels * output.step;
-                    let x = memory.read(input.offset, len);
-                    convert::rescale(level, x, *factor, *offset, memory.write(output.offset, len));
+                    let (start, len) = (task.rows.start * output.step, task.rows.len() * output.step);
+                    let x = memory.read(input.offset + start, len);
+                    convert::rescale(level, x, *factor, *offset, memory.write(output.offset + start, len));
+                }
+                Action::Concatenate { parts, output } => {
+                    for pixel in task.rows.clone() {
+                        let mut to = output.offset + pixel * output.step;
+                        for (input, factor, offset) in parts {
+                            let x = memory.read(input.offset + pixel * input.step, input.channels);
+                            convert::rescale(level, x, *factor, *offset, memory.write(to, input.channels));
+                            to += input.channels;
+                        }
+                    }
+                }
+                Action::Upsample { input, width, size: [down, across], output } => {
+                    let step = output.step;
+                    for y in task.rows.clone() {
+                        let from = input.offset + y / down * width * step;
+                        let to =
+                            memory.write(output.offset + y * width * across * step, width * across * step);
+                        for (x, copies) in to.chunks_exact_mut(across * step).enumerate() {
+                            let pixel = memory.read(from + x * step, step);
+                            copies.chunks_exact_mut(step).for_each(|copy| copy.copy_from_slice(pixel));
+                        }
+                    }
+                }
+                Action::Flatten { input, output } => {
+                    for pixel in task.rows.clone() {
+                        let x = memory.read(input.offset + pixel * input.step, input.channels);
+                        let to = memory.write(output.offset + pixel * input.channels, input.channels);
+                        to.copy_from_slice(x);
+                    }
                 }
                 Action::Average { input, factor, offset, output } => {
                     let x = memory.read(input.offset, input.pixels * input.step);
@@ -300,19 +400,22 @@ impl Step {
                     let out = memory.write(output.offset, output.channels);
                     convert::average(level, x, input.step, *offset, *factor, sums, out);
                 }
-                Action::Logits { input, kernel, bias, scales, bounds } => {
+                Action::Logits { input, kernel, bias, scales, bounds, output } => {
                     let x = memory.read(input.offset, input.channels);
-                    let out = std::slice::from_raw_parts_mut(memory.logits, memory.classes);
+                    let out = std::slice::from_raw_parts_mut(memory.logits.add(output.offset), bias.len());
                     convert::logits(level, x, kernel, bias, scales, out);
                     for o in out {
                         *o = o.max(bounds.0).min(bounds.1);
                     }
                 }
-                Action::Dequantise { input, scale, zero } => {
-                    let x = memory.read(input.offset, input.channels);
-                    let out = std::slice::from_raw_parts_mut(memory.logits, memory.classes);
-                    for (q, o) in x.iter().zip(out) {
-                        *o = (f32::from(*q) - f32::from(*zero)) * scale;
+                Action::Dequantise { input, scale, zero, output } => {
+                    for pixel in task.rows.clone() {
+                        let x = memory.read(input.offset + pixel * input.step, input.channels);
+                        let to = memory.logits.add(output.offset + pixel * output.step);
+                        let out = std::slice::from_raw_parts_mut(to, input.channels);
+                        for (q, o) in x.iter().zip(out) {
+                            *o = (f32::from(*q) - f32::from(*zero)) * scale;
+                        }
                     }
                 }
             }
@@ -324,7 +427,8 @@ impl Depthwise {
     /// Bytes that the ring and a row of padding take.
     pub fn scratch(&self) -> usize {
         let width = self.groups.iter().map(PackedDepthwise::width).max().unwrap_or(0);
-        (self.ring + 1) * self.pitch * width
+        // Vectors may be wider than groups.
+        (self.ring + 1) * self.pitch * width + 64
     }
 
     /// Output rows of one group of channels.
@@ -369,7 +473,7 @@ impl Depthwise {
             // SAFETY: a row of the ring holds all columns under the windows of a row; the output's
             // channels are padded to whole groups, and the rest is the caller's promise.
             unsafe {
-                packed.run(under, w.strides[1], memory.arena.add(at), self.output.step, w.output[1]);
+                packed.run(under, width, w.strides[1], memory.arena.add(at), self.output.step, w.output[1]);
             }
         }
     }
@@ -383,36 +487,24 @@ impl Depthwise {
         let width = self.groups[group].width();
         let columns = self.window.input[1];
         let pixels = rows.start * columns..rows.end * columns;
-        match &self.producer {
-            Producer::Matmul(matmul) => {
-                // SAFETY: the caller's promise; places lie in the ring.
-                unsafe {
-                    Product {
-                        kernel: &matmul.kernel,
-                        panel: group,
-                        first: pixels.start,
-                        end: pixels.end,
-                        input: memory.arena.add(matmul.input),
-                        input_places: matmul.input_places.places(),
-                        segment_step: matmul.segment_step,
-                        output: ring,
-                        output_places: Places::Table(&self.places, width),
-                        output_column: matmul.kernel.columns_of(group).start,
-                        skip: None,
-                    }
-                    .run();
-                }
+        let matmul = &self.producer;
+        // SAFETY: the caller's promise; places lie in the ring.
+        unsafe {
+            Product {
+                kernel: &matmul.kernel,
+                panel: group,
+                first: pixels.start,
+                end: pixels.end,
+                input: memory.arena.add(matmul.input),
+                input_places: matmul.input_places.places(),
+                segment_step: matmul.segment_step,
+                output: ring,
+                output_places: Places::Table(&self.places, width),
+                output_column: matmul.kernel.columns_of(group).start,
+                skip: None,
+                real: None,
             }
-            Producer::Copy(input) => {
-                for pixel in pixels {
-                    let from = input.offset + pixel * input.step + self.first[group];
-                    // SAFETY: inputs' channels are padded to whole groups; places lie in the ring.
-                    unsafe {
-                        let to = ring.add(self.places[pixel] as usize * width);
-                        std::ptr::copy_nonoverlapping(memory.arena.add(from), to, width);
-                    }
-                }
-            }
+            .run();
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) const MAX_SIDE: usize = 8;
 /// The kernel of some consecutive channels with bias and scales, as the kernels here read it.
 pub(crate) struct PackedDepthwise {
     isa: Isa,
-    /// Channels (bytes) handled together: 16, 32 or 64.
+    /// Channels (bytes) handled together: 16, 32 or 64, or 48 in vectors of 64.
     width: usize,
     kernel: [usize; 2],
     weights: Bytes,
@@ -28,8 +28,10 @@ pub(crate) fn groups(isa: Isa, mut channels: usize) -> Vec<usize> {
     let mut groups = Vec::new();
     let mut width = 4 * isa.lanes();
     while channels > 0 {
-        while width > super::CHANNEL_BLOCK && width > channels.next_multiple_of(super::CHANNEL_BLOCK) {
-            width /= 2;
+        let left = channels.next_multiple_of(super::CHANNEL_BLOCK);
+        while width > super::CHANNEL_BLOCK && width > left {
+            // Three quarters of the widest vector take as long as a half.
+            width = if width == 64 && left == 48 { 48 } else { width.next_power_of_two() / 2 };
         }
         groups.push(width);
         channels = channels.saturating_sub(width);
@@ -50,9 +52,9 @@ impl PackedDepthwise {
         first: usize,
         width: usize,
     ) -> Self {
-        let (channels, lanes) = (bias.len(), width / 4);
+        let (channels, lanes) = (bias.len(), width.next_power_of_two() / 4);
         let quads = sides[0].div_ceil(4);
-        let mut weights = Bytes::zeroed(sides[1] * quads * 4 * width);
+        let mut weights = Bytes::zeroed(sides[1] * quads * 16 * lanes);
         let mut packed = weights.as_mut_slice().as_chunks_mut::<4>().0.iter_mut();
         let places = || (0..4).flat_map(|v| (0..lanes).map(move |i| first + column(4, v, i)));
         for x in 0..sides[1] {
@@ -81,24 +83,38 @@ impl PackedDepthwise {
     /// One row of output pixels.
     ///
     /// `rows` are the rows under the window, each from the column at which the first output's window
-    /// starts, with [`width`](Self::width) bytes a pixel; the window moves `step` pixels from one
+    /// starts, with `pixel` bytes from one pixel to the next; the window moves `step` pixels from one
     /// output to the next.
     ///
     /// # Safety
     ///
     /// The first of `rows`, one for each row of the window, must be good for reading
-    /// `(pixels - 1) * step + window width` pixels, and `output` for writing `width` bytes at each
+    /// `(pixels - 1) * step + window width` pixels and of the last, as of each, a whole vector
+    /// (`width` to the next power of two), and `output` for writing `width` bytes at each
     /// multiple of `output_step` below `pixels * output_step`, which nobody else may access.
     pub unsafe fn run(
         &self,
         rows: [*const u8; MAX_SIDE],
+        pixel: usize,
         step: usize,
         output: *mut u8,
         output_step: usize,
         pixels: usize,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { run(self.isa, self.width, self, rows, step, output, output_step, pixels) }
+        unsafe {
+            run(
+                self.isa,
+                self.width.next_power_of_two(),
+                self,
+                rows,
+                pixel,
+                step,
+                output,
+                output_step,
+                pixels,
+            )
+        }
     }
 }
 
@@ -107,6 +123,7 @@ at_isa! {
     unsafe fn run = row(
         kernel: &PackedDepthwise,
         rows: [*const u8; MAX_SIDE],
+        pixel: usize,
         step: usize,
         output: *mut u8,
         output_step: usize,
@@ -121,6 +138,7 @@ at_isa! {
 unsafe fn row<V: Vector>(
     kernel: &PackedDepthwise,
     rows: [*const u8; MAX_SIDE],
+    from: usize,
     step: usize,
     output: *mut u8,
     output_step: usize,
@@ -130,8 +148,8 @@ unsafe fn row<V: Vector>(
     // SAFETY: the caller's promise; the packed arrays hold what the window needs.
     unsafe {
         match (kernel.kernel, step) {
-            ([3, 3], 1) => return three_by_three::<V>(kernel, rows, output, output_step, pixels),
-            ([3, 3], 2) => return every_other::<V>(kernel, rows, output, output_step, pixels),
+            ([3, 3], 1) => return three_by_three::<V>(kernel, rows, from, output, output_step, pixels),
+            ([3, 3], 2) => return every_other::<V>(kernel, rows, from, output, output_step, pixels),
             _ => {}
         }
         let [height, columns] = kernel.kernel;
@@ -139,7 +157,7 @@ unsafe fn row<V: Vector>(
             let mut sums: [V::Ints; 4] = bias::<V>(kernel);
             let mut weights = kernel.weights.as_slice().as_ptr();
             for x in 0..columns {
-                let at = (pixel * step + x) * width;
+                let at = (pixel * step + x) * from;
                 for y in (0..height).step_by(4) {
                     let first = V::bytes(rows[y].add(at));
                     let mut quads = [first, V::zero(), V::zero(), V::zero()];
@@ -172,6 +190,7 @@ unsafe fn row<V: Vector>(
 unsafe fn three_by_three<V: Vector>(
     kernel: &PackedDepthwise,
     rows: [*const u8; MAX_SIDE],
+    from: usize,
     output: *mut u8,
     output_step: usize,
     pixels: usize,
@@ -180,29 +199,29 @@ unsafe fn three_by_three<V: Vector>(
     unsafe {
         let taps = taps::<V>(kernel);
         let bias = bias::<V>(kernel);
-        let (zeroth, first) = (three_rows::<V>(rows, 0), three_rows::<V>(rows, 1));
+        let (zeroth, first) = (three_rows::<V>(rows, from, 0), three_rows::<V>(rows, from, 1));
         let mut last = dot::<V>(dot::<V>(bias, zeroth, taps[0]), first, taps[1]);
         let mut middle = dot::<V>(bias, first, taps[0]);
         let mut pixel = 0;
         // Three columns at a time, after which the sums are back in their variables.
         while pixel + 3 <= pixels {
             let out = output.add(pixel * output_step);
-            let quads = three_rows::<V>(rows, pixel + 2);
+            let quads = three_rows::<V>(rows, from, pixel + 2);
             finish::<V>(kernel, dot::<V>(last, quads, taps[2]), out);
             middle = dot::<V>(middle, quads, taps[1]);
             let mut fresh = dot::<V>(bias, quads, taps[0]);
-            let quads = three_rows::<V>(rows, pixel + 3);
+            let quads = three_rows::<V>(rows, from, pixel + 3);
             finish::<V>(kernel, dot::<V>(middle, quads, taps[2]), out.add(output_step));
             fresh = dot::<V>(fresh, quads, taps[1]);
             let next = dot::<V>(bias, quads, taps[0]);
-            let quads = three_rows::<V>(rows, pixel + 4);
+            let quads = three_rows::<V>(rows, from, pixel + 4);
             finish::<V>(kernel, dot::<V>(fresh, quads, taps[2]), out.add(2 * output_step));
             last = dot::<V>(next, quads, taps[1]);
             middle = dot::<V>(bias, quads, taps[0]);
             pixel += 3;
         }
         while pixel < pixels {
-            let quads = three_rows::<V>(rows, pixel + 2);
+            let quads = three_rows::<V>(rows, from, pixel + 2);
             finish::<V>(kernel, dot::<V>(last, quads, taps[2]), output.add(pixel * output_step));
             last = dot::<V>(middle, quads, taps[1]);
             middle = dot::<V>(bias, quads, taps[0]);
@@ -220,6 +239,7 @@ unsafe fn three_by_three<V: Vector>(
 unsafe fn every_other<V: Vector>(
     kernel: &PackedDepthwise,
     rows: [*const u8; MAX_SIDE],
+    from: usize,
     output: *mut u8,
     output_step: usize,
     pixels: usize,
@@ -228,24 +248,24 @@ unsafe fn every_other<V: Vector>(
     unsafe {
         let taps = taps::<V>(kernel);
         let bias = bias::<V>(kernel);
-        let mut quads = three_rows::<V>(rows, 0);
+        let mut quads = three_rows::<V>(rows, from, 0);
         for pixel in 0..pixels {
             let mut sums = dot::<V>(bias, quads, taps[0]);
-            sums = dot::<V>(sums, three_rows::<V>(rows, 2 * pixel + 1), taps[1]);
-            quads = three_rows::<V>(rows, 2 * pixel + 2);
+            sums = dot::<V>(sums, three_rows::<V>(rows, from, 2 * pixel + 1), taps[1]);
+            quads = three_rows::<V>(rows, from, 2 * pixel + 2);
             finish::<V>(kernel, dot::<V>(sums, quads, taps[2]), output.add(pixel * output_step));
         }
     }
 }
 
-/// Pixel `x` of three rows, interleaved.
+/// Pixel `x` of three rows with `from` bytes a pixel, interleaved.
 ///
 /// # Safety
 ///
 /// As [`row`].
 #[inline(always)]
-unsafe fn three_rows<V: Vector>(rows: [*const u8; MAX_SIDE], x: usize) -> [V::Ints; 4] {
-    let at = 4 * V::LANES * x;
+unsafe fn three_rows<V: Vector>(rows: [*const u8; MAX_SIDE], from: usize, x: usize) -> [V::Ints; 4] {
+    let at = from * x;
     // SAFETY: the caller's promise.
     unsafe {
         let rows = [V::bytes(rows[0].add(at)), V::bytes(rows[1].add(at)), V::bytes(rows[2].add(at))];
@@ -309,6 +329,10 @@ unsafe fn finish<V: Vector>(kernel: &PackedDepthwise, mut sums: [V::Ints; 4], ou
         for (j, sum) in sums.iter_mut().enumerate() {
             *sum = V::scaled(*sum, kernel.scales.as_ptr().add(j * V::LANES));
         }
-        V::store::<4>(sums, out);
+        if kernel.width == 48 {
+            V::store_three_quarters(sums, out);
+        } else {
+            V::store::<4>(sums, out);
+        }
     }
 }

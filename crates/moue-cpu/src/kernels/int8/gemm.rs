@@ -20,6 +20,7 @@ pub(crate) struct PackedKernel {
     isa: Isa,
     segments: usize,
     quads: usize,
+    columns: usize,
     panels: Vec<Panel>,
     weights: Bytes,
     bias: Vec<i32>,
@@ -81,7 +82,7 @@ impl PackedKernel {
             first += vectors * lanes;
             at += vectors * lanes * 4 * quads * segments;
         }
-        Self { isa, segments, quads, panels, weights, bias: packed_bias, scales: packed_scales }
+        Self { isa, segments, quads, columns, panels, weights, bias: packed_bias, scales: packed_scales }
     }
 
     /// Number of panels.
@@ -118,11 +119,24 @@ impl Places<'_> {
 
 /// What is added to a product before it is rounded: a stored activation times a factor.
 #[derive(Clone, Copy)]
-pub(crate) struct Skip {
-    /// Where the pixels stand; the columns are those of the output.
+pub(crate) struct Skip<'a> {
+    /// What pixels are read from; the columns are those of the output.
     pub base: *const u8,
-    /// Scale of the added activation over that of the result. (Its zero point is in the bias.)
+    /// Where in it the pixels stand.
+    pub places: Places<'a>,
+    /// Scale of the added activation over that of the result.
     pub factor: f32,
+    /// What the product is clamped to first. Without it, zero points are in the bias.
+    pub clamp: Option<Clamp>,
+}
+
+/// A clamp before a sum, in steps of the result.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Clamp {
+    pub low: f32,
+    pub high: f32,
+    /// What both zero points add to the sum.
+    pub offset: f32,
 }
 
 /// A product of a range of pixels and one panel.
@@ -148,8 +162,11 @@ pub(crate) struct Product<'a> {
     pub output_places: Places<'a>,
     /// Column at which a pixel starts there: 0, or the panel's first where others are left out.
     pub output_column: usize,
-    /// What is added, at the places of the output.
-    pub skip: Option<Skip>,
+    /// What is added.
+    pub skip: Option<Skip<'a>>,
+    /// Results are f32, a scale times each sum, clamped to this interval. Panels then have one vector, output places
+    /// are in bytes as ever, and nothing is added.
+    pub real: Option<(f32, f32)>,
 }
 
 impl Product<'_> {
@@ -159,7 +176,7 @@ impl Product<'_> {
     ///
     /// For every pixel of the range, `input` must be good for reading each segment's bytes, rounded
     /// up to a multiple of four; `output` for writing the columns of the panel
-    /// ([`PackedKernel::columns_of`], less `output_column`), and `skip` for reading them. Nobody else may access what is
+    /// ([`PackedKernel::columns_of`], less `output_column`; of real results, those columns that exist), and `skip` for reading them. Nobody else may access what is
     /// written, nor write what is read, until this returns.
     pub unsafe fn run(self) {
         // SAFETY: the caller's promise.
@@ -179,10 +196,11 @@ unsafe fn panel<V: Vector>(product: Product<'_>) {
     // SAFETY: the caller's promise.
     unsafe {
         match product.kernel.panels[product.panel].vectors {
-            1 => tiles::<V, 1>(product),
-            2 => tiles::<V, 2>(product),
-            3 => tiles::<V, 3>(product),
-            _ => tiles::<V, 4>(product),
+            1 if product.real.is_some() => tiles::<V, 1, true>(product),
+            1 => tiles::<V, 1, false>(product),
+            2 => tiles::<V, 2, false>(product),
+            3 => tiles::<V, 3, false>(product),
+            _ => tiles::<V, 4, false>(product),
         }
     }
 }
@@ -198,7 +216,7 @@ const fn tile_pixels(registers: usize, vectors: usize) -> usize {
 ///
 /// As [`panel`]; the panel has `N` vectors.
 #[inline(always)]
-unsafe fn tiles<V: Vector, const N: usize>(product: Product<'_>) {
+unsafe fn tiles<V: Vector, const N: usize, const REAL: bool>(product: Product<'_>) {
     let most = const { tile_pixels(V::REGISTERS, N) };
     let mut pixel = product.first;
     while pixel < product.end {
@@ -208,18 +226,18 @@ unsafe fn tiles<V: Vector, const N: usize>(product: Product<'_>) {
         // SAFETY: the caller's promise.
         unsafe {
             match pixels {
-                12 if most >= 12 => tile::<V, 12, N>(product, pixel),
-                11 if most >= 11 => tile::<V, 11, N>(product, pixel),
-                10 if most >= 10 => tile::<V, 10, N>(product, pixel),
-                9 if most >= 9 => tile::<V, 9, N>(product, pixel),
-                8 if most >= 8 => tile::<V, 8, N>(product, pixel),
-                7 if most >= 7 => tile::<V, 7, N>(product, pixel),
-                6 if most >= 6 => tile::<V, 6, N>(product, pixel),
-                5 if most >= 5 => tile::<V, 5, N>(product, pixel),
-                4 if most >= 4 => tile::<V, 4, N>(product, pixel),
-                3 => tile::<V, 3, N>(product, pixel),
-                2 => tile::<V, 2, N>(product, pixel),
-                _ => tile::<V, 1, N>(product, pixel),
+                12 if most >= 12 => tile::<V, 12, N, REAL>(product, pixel),
+                11 if most >= 11 => tile::<V, 11, N, REAL>(product, pixel),
+                10 if most >= 10 => tile::<V, 10, N, REAL>(product, pixel),
+                9 if most >= 9 => tile::<V, 9, N, REAL>(product, pixel),
+                8 if most >= 8 => tile::<V, 8, N, REAL>(product, pixel),
+                7 if most >= 7 => tile::<V, 7, N, REAL>(product, pixel),
+                6 if most >= 6 => tile::<V, 6, N, REAL>(product, pixel),
+                5 if most >= 5 => tile::<V, 5, N, REAL>(product, pixel),
+                4 if most >= 4 => tile::<V, 4, N, REAL>(product, pixel),
+                3 => tile::<V, 3, N, REAL>(product, pixel),
+                2 => tile::<V, 2, N, REAL>(product, pixel),
+                _ => tile::<V, 1, N, REAL>(product, pixel),
             }
         }
         pixel += pixels;
@@ -230,7 +248,10 @@ unsafe fn tiles<V: Vector, const N: usize>(product: Product<'_>) {
 ///
 /// As [`tiles`], for `M` pixels from `pixel` on.
 #[inline(always)]
-unsafe fn tile<V: Vector, const M: usize, const N: usize>(product: Product<'_>, pixel: usize) {
+unsafe fn tile<V: Vector, const M: usize, const N: usize, const REAL: bool>(
+    product: Product<'_>,
+    pixel: usize,
+) {
     let kernel = product.kernel;
     let panel = kernel.panels[product.panel];
     // SAFETY: the caller's promise for what the product points to; the packed arrays hold what the
@@ -267,11 +288,27 @@ unsafe fn tile<V: Vector, const M: usize, const N: usize>(product: Product<'_>, 
         }
         let scales = kernel.scales.as_ptr().add(panel.column);
         for (i, mut values) in sums.into_iter().enumerate() {
+            if REAL {
+                // One vector has its columns in order.
+                let bounds = product.real.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+                let out = product.output.add(product.output_places.at(pixel + i)).cast::<f32>();
+                let count = (kernel.columns - panel.column).min(V::LANES);
+                V::store_real(values[0], scales, bounds, out.add(panel.column), count);
+                continue;
+            }
             let place = product.output_places.at(pixel + i) + panel.column - product.output_column;
             if let Some(skip) = product.skip {
-                let other = V::load::<N>(skip.base.add(place));
-                for j in 0..N {
-                    values[j] = V::scaled_plus(values[j], scales.add(j * V::LANES), other[j], skip.factor);
+                let other = V::load::<N>(skip.base.add(skip.places.at(pixel + i) + panel.column));
+                if let Some(clamp) = skip.clamp {
+                    for j in 0..N {
+                        let scales = scales.add(j * V::LANES);
+                        values[j] = V::clamped_plus(values[j], scales, other[j], skip.factor, clamp);
+                    }
+                } else {
+                    for j in 0..N {
+                        let scales = scales.add(j * V::LANES);
+                        values[j] = V::scaled_plus(values[j], scales, other[j], skip.factor);
+                    }
                 }
             } else {
                 for (j, value) in values.iter_mut().enumerate() {

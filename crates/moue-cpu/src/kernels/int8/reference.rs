@@ -3,7 +3,7 @@
 
 use super::convert;
 use super::depthwise::{MAX_SIDE, PackedDepthwise, groups};
-use super::gemm::{PackedKernel, Places, Product, Skip};
+use super::gemm::{Clamp, PackedKernel, Places, Product, Skip};
 use super::{Isa, stride};
 use crate::Level;
 
@@ -48,8 +48,11 @@ impl Random {
 
 /// The stated result, in f64 beyond the two f32 roundings that are part of it.
 fn requantised(sum: i32, scale: f32, plus: f32) -> u8 {
-    let value = f64::from(sum as f32 * scale + plus);
-    value.round_ties_even().clamp(0.0, 255.0) as u8
+    saturated(sum as f32 * scale + plus)
+}
+
+fn saturated(value: f32) -> u8 {
+    f64::from(value).round_ties_even().clamp(0.0, 255.0) as u8
 }
 
 /// Widths of 1 to 4 vectors that hold `columns`.
@@ -67,6 +70,7 @@ fn widths(random: &mut Random, isa: Isa, columns: usize) -> Vec<usize> {
 #[test]
 fn products_equal_integer_arithmetic() {
     let mut random = Random(1);
+    let clamp = Clamp { low: 0.0, high: 120.5, offset: 7.25 };
     for round in 0..400 {
         let (pixels, segments) = (1 + random.below(40), 1 + random.below(3));
         let depth = [1, 2, 3, 4, 5, 8, 9, 12, 16, 23, 24, 64, 96][random.below(13)];
@@ -88,7 +92,12 @@ fn products_equal_integer_arithmetic() {
                     sum + i32::from(x[at]) * i32::from(kernel[r * columns + c])
                 });
                 let plus = skip.as_ref().map_or(0.0, |(s, factor)| f32::from(s[place + c]) * factor);
-                want[place + c] = requantised(sum, scales[c], plus);
+                want[place + c] = if skip.is_some() && round % 4 == 0 {
+                    let product = (sum as f32 * scales[c]).max(clamp.low).min(clamp.high);
+                    saturated(product + (plus + clamp.offset))
+                } else {
+                    requantised(sum, scales[c], plus)
+                };
             }
         }
         for isa in Isa::available() {
@@ -100,6 +109,8 @@ fn products_equal_integer_arithmetic() {
             for (first, end) in [(0, middle), (middle, pixels)] {
                 for panel in 0..packed.panels() {
                     assert!(packed.columns_of(panel).end <= out_step);
+                    let output_places =
+                        if round % 3 == 0 { Places::Table(&table, out_step) } else { Places::Even(out_step) };
                     let product = Product {
                         kernel: &packed,
                         panel,
@@ -109,13 +120,15 @@ fn products_equal_integer_arithmetic() {
                         input_places: Places::Even(step),
                         segment_step,
                         output: out.as_mut_ptr(),
-                        output_places: if round % 3 == 0 {
-                            Places::Table(&table, out_step)
-                        } else {
-                            Places::Even(out_step)
-                        },
+                        output_places,
                         output_column: 0,
-                        skip: skip.as_ref().map(|(s, factor)| Skip { base: s.as_ptr(), factor: *factor }),
+                        skip: skip.as_ref().map(|(s, factor)| Skip {
+                            base: s.as_ptr(),
+                            places: output_places,
+                            factor: *factor,
+                            clamp: (round % 4 == 0).then_some(clamp),
+                        }),
+                        real: None,
                     };
                     // SAFETY: `x` holds every segment of every pixel and four bytes more; `out` and
                     // the added bytes hold the padded columns of every pixel.
@@ -126,6 +139,53 @@ fn products_equal_integer_arithmetic() {
                 let (got, want) = (&out[p * out_step..][..columns], &want[p * out_step..][..columns]);
                 assert_eq!(got, want, "{isa:?}, pixel {p} of {pixels}, depth {depth}, {columns} columns");
             }
+        }
+    }
+}
+
+#[test]
+fn real_products_equal_integer_arithmetic() {
+    let mut random = Random(4);
+    for round in 0..100 {
+        let (pixels, depth) = (1 + random.below(40), 1 + random.below(60));
+        let (columns, step) = (1 + random.below(40), 40 + random.below(3));
+        let x = random.bytes(pixels * depth + 4);
+        let kernel = random.kernel(depth * columns);
+        let (bias, scales) = (random.bias(columns), random.scales(columns));
+        let bounds = if round % 2 == 0 { (f32::NEG_INFINITY, f32::INFINITY) } else { (0.0, 6.0) };
+        let mut want = vec![-7.0; pixels * step];
+        for p in 0..pixels {
+            for c in 0..columns {
+                let sum = (0..depth).fold(bias[c], |sum, r| {
+                    sum + i32::from(x[p * depth + r]) * i32::from(kernel[r * columns + c])
+                });
+                want[p * step + c] = (sum as f32 * scales[c]).max(bounds.0).min(bounds.1);
+            }
+        }
+        for isa in Isa::available() {
+            let widths = vec![1; columns.div_ceil(isa.lanes())];
+            let packed = PackedKernel::new(isa, &kernel, 1, &bias, &scales, &widths);
+            let mut out = vec![-7.0f32; pixels * step];
+            for panel in 0..packed.panels() {
+                let product = Product {
+                    kernel: &packed,
+                    panel,
+                    first: 0,
+                    end: pixels,
+                    input: x.as_ptr(),
+                    input_places: Places::Even(depth),
+                    segment_step: 0,
+                    output: out.as_mut_ptr().cast(),
+                    output_places: Places::Even(4 * step),
+                    output_column: 0,
+                    skip: None,
+                    real: Some(bounds),
+                };
+                // SAFETY: `x` holds every pixel and four bytes more; `out` holds all columns of every pixel.
+                unsafe { product.run() };
+            }
+            // What is not a column stays as it was.
+            assert_eq!(out, want, "{isa:?}, {pixels} pixels, depth {depth}, {columns} columns");
         }
     }
 }
@@ -162,7 +222,7 @@ fn depthwise_rows_equal_integer_arithmetic() {
                 let packed = PackedDepthwise::new(isa, sides, &kernel, &bias, &scales, first, width);
                 assert_eq!(packed.width(), width);
                 // The group's channels alone, as the kernel wants them.
-                let mut group = vec![0; sides[0] * columns * width];
+                let mut group = vec![0; sides[0] * columns * width + 64];
                 for (from, to) in rows.chunks(channels).zip(group.chunks_mut(width)) {
                     let n = width.min(channels - first);
                     to[..n].copy_from_slice(&from[first..first + n]);
@@ -173,7 +233,7 @@ fn depthwise_rows_equal_integer_arithmetic() {
                 }
                 // SAFETY: every row has the columns that the windows cover; `out` has room for all
                 // padded channels.
-                unsafe { packed.run(at, step, out.as_mut_ptr().add(first), out_step, pixels) };
+                unsafe { packed.run(at, width, step, out.as_mut_ptr().add(first), out_step, pixels) };
                 first += width;
             }
             for p in 0..pixels {

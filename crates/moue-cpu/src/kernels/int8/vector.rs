@@ -20,6 +20,8 @@ pub(super) mod avx2;
 pub(super) mod avx512;
 pub(super) mod portable;
 
+use super::gemm::Clamp;
+
 /// The column that 32-bit value `place` of vector `vector` stands for, in a group of `vectors`
 /// vectors.
 pub(crate) fn column(vectors: usize, vector: usize, place: usize) -> usize {
@@ -59,9 +61,30 @@ pub(crate) trait Vector: Copy {
     /// As [`scaled`](Self::scaled), with `other * factor` added before rounding.
     unsafe fn scaled_plus(sums: Self::Ints, scales: *const f32, other: Self::Ints, factor: f32)
     -> Self::Ints;
+    /// As [`scaled_plus`](Self::scaled_plus), the product clamped first: `other * factor + offset` is added.
+    unsafe fn clamped_plus(
+        sums: Self::Ints,
+        scales: *const f32,
+        other: Self::Ints,
+        factor: f32,
+        clamp: Clamp,
+    ) -> Self::Ints;
+    /// Writes the first `count` sums, each times its scale, clamped; reads `LANES` scales.
+    unsafe fn store_real(
+        sums: Self::Ints,
+        scales: *const f32,
+        bounds: (f32, f32),
+        out: *mut f32,
+        count: usize,
+    );
     /// Writes `N * LANES` values, 1 to 4 vectors in the order of [`column`], as bytes; what exceeds
     /// 0..=255 becomes its nearer end.
     unsafe fn store<const N: usize>(values: [Self::Ints; N], out: *mut u8);
+    /// Writes the first 48 bytes of what `store::<4>` would. For vectors of 64 bytes; narrower ones write all they have.
+    unsafe fn store_three_quarters(values: [Self::Ints; 4], out: *mut u8) {
+        // SAFETY: the caller's promise.
+        unsafe { Self::store::<4>(values, out) }
+    }
     /// Reads `N * LANES` bytes into vectors in the order of [`column`].
     unsafe fn load<const N: usize>(at: *const u8) -> [Self::Ints; N];
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Vector;
+use super::{Clamp, Vector};
 
 /// Byte products by widening to 16 bits. (`maddubs` would saturate.)
 pub(crate) const MADD: u8 = 0;
@@ -27,6 +27,21 @@ const FIRST: [[i32; 8]; 5] = [
     [-1, -1, -1, -1, -1, -1, 0, 0],
     [-1; 8],
 ];
+
+/// Masks of the first so many values.
+const PREFIX: [[i32; 8]; 9] = {
+    let mut masks = [[0; 8]; 9];
+    let mut count = 0;
+    while count < 9 {
+        let mut i = 0;
+        while i < count {
+            masks[count][i] = -1;
+            i += 1;
+        }
+        count += 1;
+    }
+    masks
+};
 
 /// Moves the first `N` groups of each lane together.
 const GATHER: [[i32; 8]; 5] = [
@@ -137,6 +152,40 @@ impl<const DOT: u8> Vector for Ymm<DOT> {
     }
 
     #[inline(always)]
+    unsafe fn clamped_plus(
+        sums: __m256i,
+        scales: *const f32,
+        other: __m256i,
+        factor: f32,
+        clamp: Clamp,
+    ) -> __m256i {
+        unsafe {
+            let product = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_loadu_ps(scales));
+            let product = _mm256_max_ps(product, _mm256_set1_ps(clamp.low));
+            let product = _mm256_min_ps(product, _mm256_set1_ps(clamp.high));
+            let other = _mm256_mul_ps(_mm256_cvtepi32_ps(other), _mm256_set1_ps(factor));
+            let other = _mm256_add_ps(other, _mm256_set1_ps(clamp.offset));
+            _mm256_cvtps_epi32(_mm256_add_ps(product, other))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_real(
+        sums: __m256i,
+        scales: *const f32,
+        (low, high): (f32, f32),
+        out: *mut f32,
+        count: usize,
+    ) {
+        unsafe {
+            let product = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_loadu_ps(scales));
+            let product = _mm256_max_ps(product, _mm256_set1_ps(low));
+            let product = _mm256_min_ps(product, _mm256_set1_ps(high));
+            _mm256_maskstore_ps(out, table(&PREFIX[count.min(8)]), product);
+        }
+    }
+
+    #[inline(always)]
     unsafe fn store<const N: usize>(values: [__m256i; N], out: *mut u8) {
         unsafe {
             let low = _mm256_packs_epi32(values[0], values[1 % N]);
@@ -240,6 +289,40 @@ impl<const DOT: u8> Vector for Xmm<DOT> {
             let product = _mm_mul_ps(_mm_cvtepi32_ps(sums), _mm_loadu_ps(scales));
             let other = _mm_mul_ps(_mm_cvtepi32_ps(other), _mm_set1_ps(factor));
             _mm_cvtps_epi32(_mm_add_ps(product, other))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn clamped_plus(
+        sums: __m128i,
+        scales: *const f32,
+        other: __m128i,
+        factor: f32,
+        clamp: Clamp,
+    ) -> __m128i {
+        unsafe {
+            let product = _mm_mul_ps(_mm_cvtepi32_ps(sums), _mm_loadu_ps(scales));
+            let product = _mm_max_ps(product, _mm_set1_ps(clamp.low));
+            let product = _mm_min_ps(product, _mm_set1_ps(clamp.high));
+            let other = _mm_mul_ps(_mm_cvtepi32_ps(other), _mm_set1_ps(factor));
+            let other = _mm_add_ps(other, _mm_set1_ps(clamp.offset));
+            _mm_cvtps_epi32(_mm_add_ps(product, other))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_real(
+        sums: __m128i,
+        scales: *const f32,
+        (low, high): (f32, f32),
+        out: *mut f32,
+        count: usize,
+    ) {
+        unsafe {
+            let product = _mm_mul_ps(_mm_cvtepi32_ps(sums), _mm_loadu_ps(scales));
+            let product = _mm_max_ps(product, _mm_set1_ps(low));
+            let product = _mm_min_ps(product, _mm_set1_ps(high));
+            _mm_maskstore_ps(out, _mm256_castsi256_si128(table(&PREFIX[count.min(4)])), product);
         }
     }
 

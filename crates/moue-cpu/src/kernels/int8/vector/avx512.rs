@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Vector;
+use super::{Clamp, Vector};
 
 /// 64 bytes.
 #[derive(Clone, Copy)]
@@ -92,6 +92,49 @@ impl Vector for Zmm {
             let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_loadu_ps(scales));
             let other = _mm512_mul_ps(_mm512_cvtepi32_ps(other), _mm512_set1_ps(factor));
             _mm512_cvtps_epi32(_mm512_add_ps(product, other))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn clamped_plus(
+        sums: __m512i,
+        scales: *const f32,
+        other: __m512i,
+        factor: f32,
+        clamp: Clamp,
+    ) -> __m512i {
+        unsafe {
+            let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_loadu_ps(scales));
+            let product = _mm512_max_ps(product, _mm512_set1_ps(clamp.low));
+            let product = _mm512_min_ps(product, _mm512_set1_ps(clamp.high));
+            let other = _mm512_mul_ps(_mm512_cvtepi32_ps(other), _mm512_set1_ps(factor));
+            let other = _mm512_add_ps(other, _mm512_set1_ps(clamp.offset));
+            _mm512_cvtps_epi32(_mm512_add_ps(product, other))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_real(
+        sums: __m512i,
+        scales: *const f32,
+        (low, high): (f32, f32),
+        out: *mut f32,
+        count: usize,
+    ) {
+        unsafe {
+            let product = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_loadu_ps(scales));
+            let product = _mm512_max_ps(product, _mm512_set1_ps(low));
+            let product = _mm512_min_ps(product, _mm512_set1_ps(high));
+            _mm512_mask_storeu_ps(out, ((1u32 << count) - 1) as u16, product);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_three_quarters(values: [__m512i; 4], out: *mut u8) {
+        unsafe {
+            let low = _mm512_packs_epi32(values[0], values[1]);
+            let high = _mm512_packs_epi32(values[2], values[3]);
+            _mm512_mask_storeu_epi32(out.cast(), 0x0fff, _mm512_packus_epi16(low, high));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Arrays that the compiler may vectorise.
 
-use super::Vector;
+use super::{Clamp, Vector};
 
 /// Four values at a time, in plain Rust.
 #[derive(Clone, Copy)]
@@ -73,6 +73,36 @@ impl Vector for Plain {
         // SAFETY: the caller's promise.
         let scales = unsafe { scales.cast::<[f32; 4]>().read_unaligned() };
         std::array::from_fn(|i| rounded(sums[i] as f32 * scales[i] + other[i] as f32 * factor))
+    }
+
+    #[inline(always)]
+    unsafe fn clamped_plus(
+        sums: [i32; 4],
+        scales: *const f32,
+        other: [i32; 4],
+        factor: f32,
+        clamp: Clamp,
+    ) -> [i32; 4] {
+        // SAFETY: the caller's promise.
+        let scales = unsafe { scales.cast::<[f32; 4]>().read_unaligned() };
+        std::array::from_fn(|i| {
+            let product = (sums[i] as f32 * scales[i]).max(clamp.low).min(clamp.high);
+            rounded(product + (other[i] as f32 * factor + clamp.offset))
+        })
+    }
+
+    #[inline(always)]
+    unsafe fn store_real(
+        sums: [i32; 4],
+        scales: *const f32,
+        (low, high): (f32, f32),
+        out: *mut f32,
+        count: usize,
+    ) {
+        for (i, sum) in sums.into_iter().enumerate().take(count) {
+            // SAFETY: the caller's promise.
+            unsafe { *out.add(i) = (sum as f32 * *scales.add(i)).max(low).min(high) };
+        }
     }
 
     #[inline(always)]
