@@ -4,6 +4,8 @@
 //! overlaps most, if intersection over union reaches a half and no better box had that face. Boxes on faces that are to
 //! be ignored, or too small to be asked for, count neither way.
 
+pub mod single;
+
 use moue_media::Picture;
 
 use crate::labelled::{LabelledBox, Photo};
@@ -18,13 +20,52 @@ const PASSED_OVER: f32 = 0.5;
 /// Lower limits of the size classes, in pixels (root of the area of a face).
 pub const SIZE_CLASSES: [f32; 4] = [20.0, 32.0, 64.0, 128.0];
 
+/// Lower limits of the classes of [`Sought::share`].
+pub const SHARE_CLASSES: [f32; 7] = [0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
+
+/// Upper limits of the classes of scores in a [reliability](Evaluation::reliability) table.
+pub const SCORE_CLASSES: [f32; 9] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 0.97, 1.0];
+
+/// A face that is to be found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sought {
+    /// Root of its area, in pixels.
+    pub side: f32,
+    /// Its height over that of the picture.
+    pub share: f32,
+}
+
 /// One box of the detector.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judged {
     /// Its score.
     pub score: f32,
-    /// Side of the face it found; `None` where there is none.
-    pub found: Option<f32>,
+    /// The face it found; `None` where there is none.
+    pub found: Option<Sought>,
+}
+
+/// One line of a table: of so many faces, which share was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Class {
+    /// Lower limit of the class.
+    pub from: f32,
+    /// Faces there are.
+    pub faces: usize,
+    /// Share of them that is found, 0 to 1.
+    pub recall: f64,
+}
+
+/// One line of a reliability table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reliability {
+    /// Scores of the class: above the first, up to the second.
+    pub scores: [f32; 2],
+    /// Boxes with such a score.
+    pub boxes: usize,
+    /// Their mean score.
+    pub mean: f64,
+    /// Share of them that are faces.
+    pub right: f64,
 }
 
 /// All boxes of a detector over some photos, and what there was to find.
@@ -32,8 +73,8 @@ pub struct Judged {
 pub struct Evaluation {
     /// Every box, best first.
     pub judged: Vec<Judged>,
-    /// Side of each face that was to be found.
-    pub faces: Vec<f32>,
+    /// Each face that was to be found.
+    pub faces: Vec<Sought>,
     /// Photos looked at.
     pub photos: usize,
 }
@@ -60,7 +101,7 @@ impl Evaluation {
         let mut all = Self { photos: photos.len(), ..Self::default() };
         for photo in photos {
             let picture: Picture = photo.picture.to_picture();
-            all.judge(detector.detect(&picture)?, &photo.boxes, smallest);
+            all.judge(detector.detect(&picture)?, &photo.boxes, smallest, photo.picture.height() as f32);
         }
         all.judged.sort_by(|a, b| b.score.total_cmp(&a.score));
         Ok(all)
@@ -74,7 +115,8 @@ impl Evaluation {
         self.photos += other.photos;
     }
 
-    fn judge(&mut self, mut found: Vec<Detection>, boxes: &[LabelledBox], smallest: f32) {
+    fn judge(&mut self, mut found: Vec<Detection>, boxes: &[LabelledBox], smallest: f32, height: f32) {
+        let sought = |b: &LabelledBox| Sought { side: (b.width * b.height).sqrt(), share: b.height / height };
         let side = |b: &LabelledBox| (b.width * b.height).sqrt();
         let wanted = |b: &LabelledBox| !b.ignore && side(b) >= smallest;
         found.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -88,7 +130,7 @@ impl Evaluation {
             let found = match best {
                 Some((i, _)) => {
                     taken[i] = true;
-                    Some(side(&boxes[i]))
+                    Some(sought(&boxes[i]))
                 }
                 None => {
                     let passed_over = boxes.iter().filter(|b| !wanted(b)).any(|b| {
@@ -103,7 +145,7 @@ impl Evaluation {
             };
             self.judged.push(Judged { score: detection.score, found });
         }
-        self.faces.extend(boxes.iter().filter(|b| wanted(b)).map(side));
+        self.faces.extend(boxes.iter().filter(|b| wanted(b)).map(sought));
     }
 
     /// What this threshold brings.
@@ -156,15 +198,47 @@ impl Evaluation {
         area
     }
 
-    /// For each class of [`SIZE_CLASSES`]: faces there are, and the share of them that this threshold finds.
-    pub fn by_size(&self, threshold: f32) -> Vec<(f32, usize, f64)> {
-        let class = |side: f32| SIZE_CLASSES.iter().rposition(|&low| side >= low);
-        (0..SIZE_CLASSES.len())
+    /// For each class of [`SIZE_CLASSES`], what this threshold finds.
+    pub fn by_size(&self, threshold: f32) -> Vec<Class> {
+        self.by(&SIZE_CLASSES, threshold, |face| face.side)
+    }
+
+    /// For each class of [`SHARE_CLASSES`], what this threshold finds.
+    pub fn by_share(&self, threshold: f32) -> Vec<Class> {
+        self.by(&SHARE_CLASSES, threshold, |face| face.share)
+    }
+
+    fn by(&self, classes: &[f32], threshold: f32, measure: impl Fn(&Sought) -> f32) -> Vec<Class> {
+        let class = |face: &Sought| classes.iter().rposition(|&low| measure(face) >= low);
+        (0..classes.len())
             .map(|k| {
-                let there = self.faces.iter().filter(|&&side| class(side) == Some(k)).count();
+                let faces = self.faces.iter().filter(|face| class(face) == Some(k)).count();
                 let counted = self.judged.iter().filter(|j| j.score >= threshold);
-                let found = counted.filter(|j| j.found.and_then(class) == Some(k)).count();
-                (SIZE_CLASSES[k], there, share(found, there))
+                let found =
+                    counted.filter(|j| j.found.as_ref().is_some_and(|face| class(face) == Some(k))).count();
+                Class { from: classes[k], faces, recall: share(found, faces) }
+            })
+            .collect()
+    }
+
+    /// Whether scores are the share of boxes that are faces, by classes of the score.
+    pub fn reliability(&self) -> Vec<Reliability> {
+        let mut low = 0.0;
+        SCORE_CLASSES
+            .into_iter()
+            .map(|high| {
+                let inside: Vec<&Judged> =
+                    self.judged.iter().filter(|j| j.score > low && j.score <= high).collect();
+                let right = inside.iter().filter(|j| j.found.is_some()).count();
+                let sum: f64 = inside.iter().map(|j| f64::from(j.score)).sum();
+                let row = Reliability {
+                    scores: [low, high],
+                    boxes: inside.len(),
+                    mean: sum / inside.len().max(1) as f64,
+                    right: share(right, inside.len()),
+                };
+                low = high;
+                row
             })
             .collect()
     }
@@ -226,7 +300,7 @@ mod tests {
     }
 
     fn detection(x: f32, side: f32, score: f32) -> Detection {
-        Detection { x, y: 0.0, width: side, height: side, score, turn: 0 }
+        Detection { x, y: 0.0, width: side, height: side, score, roll: 0.0 }
     }
 
     #[test]
@@ -245,15 +319,22 @@ mod tests {
             detection(200.0, 10.0, 0.6), // too small to be asked for
             detection(500.0, 40.0, 0.5), // nothing there
         ];
-        all.judge(found, &boxes, 20.0);
+        all.judge(found, &boxes, 20.0, 300.0);
         all.judged.sort_by(|a, b| b.score.total_cmp(&a.score));
-        assert_eq!(all.faces, [40.0, 90.0]);
+        assert_eq!(
+            all.faces,
+            [Sought { side: 40.0, share: 40.0 / 300.0 }, Sought { side: 90.0, share: 0.3 }]
+        );
         let outcome: Vec<(f32, bool)> = all.judged.iter().map(|j| (j.score, j.found.is_some())).collect();
         assert_eq!(outcome, [(0.9, true), (0.7, false), (0.5, false)]);
         let at = all.at(0.6);
         assert_eq!((at.recall, at.precision, at.false_faces), (0.5, 0.5, 0.5));
         assert_eq!(all.average_precision(), 0.5);
-        assert_eq!(all.by_size(0.5), [(20.0, 0, 0.0), (32.0, 1, 1.0), (64.0, 1, 0.0), (128.0, 0, 0.0)]);
+        let rows = |classes: Vec<Class>| -> Vec<_> { classes.iter().map(|c| (c.faces, c.recall)).collect() };
+        assert_eq!(rows(all.by_size(0.5)), [(0, 0.0), (1, 1.0), (1, 0.0), (0, 0.0)]);
+        assert_eq!(rows(all.by_share(0.5))[2..4], [(1, 1.0), (1, 0.0)]);
+        let scores: Vec<_> = all.reliability().iter().map(|r| (r.boxes, r.right)).collect();
+        assert_eq!(scores[4..8], [(1, 0.0), (1, 0.0), (1, 1.0), (0, 0.0)]);
         assert_eq!(all.curve().len(), 3);
         let best = all.most_at(0.6);
         assert_eq!(best.map(|at| (at.threshold, at.recall)), Some((0.9, 0.5)));
@@ -269,7 +350,12 @@ mod tests {
             let score = k as f32 / 20.0;
             let logit = f64::from(score / (1.0 - score)).ln();
             let right = (100.0 / (1.0 + (-(2.0 * logit - 1.0)).exp())).round() as usize;
-            all.judged.extend((0..100).map(|i| Judged { score, found: (i < right).then_some(50.0) }));
+            all.judged.extend(
+                (0..100).map(|i| Judged {
+                    score,
+                    found: (i < right).then_some(Sought { side: 50.0, share: 0.5 }),
+                }),
+            );
         }
         let (slope, shift) = all.calibration().unwrap();
         assert!((slope - 2.0).abs() < 0.05 && (shift + 1.0).abs() < 0.05, "{slope} {shift}");

@@ -47,16 +47,25 @@ pub enum Part {
 pub struct Photo {
     /// Name of its file.
     pub name: String,
-    /// FNV-1a hash of the packed bytes.
+    /// FNV-1a hash of the packed bytes, or of the name of what it was cut from.
     pub hash: u64,
     /// Its pixels.
     pub picture: Grey,
     /// Its boxes.
     pub boxes: Vec<LabelledBox>,
+    /// Whether every face has a box; true unless the caller knows better.
+    pub complete: bool,
 }
 
 impl Photo {
-    /// What it is for. Chosen by the bytes of its file, so that copies under other names serve the same end.
+    /// The photo, divided by the name of what it was cut from instead of its bytes, so that both serve the same end.
+    pub fn cut_from(mut self, name: &str) -> Self {
+        self.hash = fnv(name.as_bytes());
+        self
+    }
+
+    /// What it is for. Chosen by the bytes of its file, so that copies under other names serve the same end, or by the
+    /// name of what it was [cut from](Self::cut_from).
     pub fn part(&self) -> Part {
         match self.hash % 8 {
             0 => Part::HeldOut,
@@ -102,11 +111,9 @@ pub fn read_photos(archive: &Path) -> Result<Vec<Photo>, Error> {
     let mut photos = packed
         .into_par_iter()
         .map(|(name, bytes)| {
-            let hash = bytes
-                .iter()
-                .fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+            let hash = fnv(&bytes);
             let picture = decode_grey(&bytes, &name, &Limits::default())?;
-            Ok(Photo { name, hash, picture, boxes: Vec::new() })
+            Ok(Photo { name, hash, picture, boxes: Vec::new(), complete: true })
         })
         .collect::<Result<Vec<_>, Error>>()?;
     if photos.iter().map(|p| p.picture.pixels().len()).sum::<usize>() > MAX_TOTAL_PIXELS {
@@ -121,6 +128,11 @@ pub fn read_photos(archive: &Path) -> Result<Vec<Photo>, Error> {
         return Err(Error::Data { file: table.display().to_string(), line: None, what });
     }
     Ok(photos)
+}
+
+/// FNV-1a (Fowler, Noll and Vo).
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3))
 }
 
 fn read_boxes(text: &str, file: &str) -> Result<HashMap<String, Vec<LabelledBox>>, Error> {

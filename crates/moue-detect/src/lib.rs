@@ -35,25 +35,42 @@ pub struct Detection {
     pub height: f32,
     /// How sure the detector is, 0 to 1: about the share of such boxes that are faces.
     pub score: f32,
-    /// Quarters by which the face is turned clockwise, 0 to 3; above 0 only where turned faces are looked for
-    /// ([`Search::any_rotation`]).
+    /// By how many degrees the face is turned clockwise in the picture, about the centre of the box: -180 to 180. The box
+    /// has the width and height of the face held upright; drawn turned by `roll` it lies on the face.
     #[serde(default)]
-    pub turn: u8,
+    pub roll: f32,
 }
 
 impl Detection {
     /// The same face on the picture turned clockwise by so many quarters; `width` and `height` are those of the picture
     /// before.
     pub fn turned(self, quarters: u8, width: f32, height: f32) -> Self {
-        let Self { x, y, width: w, height: h, .. } = self;
-        let turn = (self.turn + quarters) % 4;
-        match quarters % 4 {
-            0 => self,
-            1 => Self { x: height - y - h, y: x, width: h, height: w, turn, ..self },
-            2 => Self { x: width - x - w, y: height - y - h, turn, ..self },
-            _ => Self { x: y, y: width - x - w, width: h, height: w, turn, ..self },
-        }
+        let (x, y) = (self.x + self.width / 2.0, self.y + self.height / 2.0);
+        let (x, y) = match quarters % 4 {
+            0 => return self,
+            1 => (height - y, x),
+            2 => (width - x, height - y),
+            _ => (y, width - x),
+        };
+        let roll = wrapped(self.roll + 90.0 * f32::from(quarters % 4));
+        Self { x: x - self.width / 2.0, y: y - self.height / 2.0, roll, ..self }
     }
+
+    /// The centre of the box, across and down.
+    pub fn centre(&self) -> [f32; 2] {
+        [self.x + self.width / 2.0, self.y + self.height / 2.0]
+    }
+
+    /// Root of the area.
+    pub fn side(&self) -> f32 {
+        (self.width * self.height).sqrt()
+    }
+}
+
+/// An angle in degrees brought to -180 (not included) to 180.
+pub(crate) fn wrapped(degrees: f32) -> f32 {
+    let turned = degrees.rem_euclid(360.0);
+    if turned > 180.0 { turned - 360.0 } else { turned }
 }
 
 /// Finds faces.
@@ -66,6 +83,32 @@ pub trait Detector: Send {
     /// # Errors
     /// Where the picture is larger than the detector can take.
     fn detect(&mut self, picture: &Picture) -> Result<Vec<Detection>, Error>;
+
+    /// The faces of a small picture cut out around where one is expected, brought to the size at which the detector sees
+    /// faces well.
+    ///
+    /// # Errors
+    /// As [`detect`](Self::detect).
+    fn detect_patch(&mut self, patch: &Picture) -> Result<Vec<Detection>, Error> {
+        self.detect(patch)
+    }
+
+    /// From now on gives detections, too, that are too unsure to stand alone but may continue the track of a face seen a moment
+    /// before. Tells the score from which a detection may begin a track. A detector without such detections, whose every
+    /// detection may begin one, tells 0.
+    fn include_unsure(&mut self) -> f32 {
+        0.0
+    }
+
+    /// How many faces the last [`detect`](Self::detect) saw and left out because they are smaller than what was asked for.
+    fn smaller_faces(&self) -> usize {
+        0
+    }
+
+    /// Whether faces turned in the picture by any angle are found and their roll is told; otherwise only upright ones are.
+    fn finds_turned(&self) -> bool {
+        false
+    }
 
     /// The faces near to the places where some are expected, as in the frame of a video that follows another. A detector
     /// that cannot look in parts looks everywhere.

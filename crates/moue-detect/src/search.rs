@@ -21,7 +21,8 @@ pub struct Search {
     pub region: Option<Region>,
     /// Most faces; those with the best scores are kept.
     pub max_faces: Option<usize>,
-    /// Whether the picture is also looked at turned by a quarter, a half and three quarters.
+    /// Whether the picture is also looked at turned by a quarter, a half and three quarters, by detectors that find upright
+    /// faces only.
     pub any_rotation: bool,
 }
 
@@ -37,6 +38,8 @@ impl Search {
 pub struct Searcher {
     detector: Box<dyn Detector>,
     search: Search,
+    /// Faces that the last search saw and left out for their size.
+    smaller: usize,
 }
 
 impl Searcher {
@@ -61,13 +64,14 @@ impl Searcher {
             let Region { x, y, width, height } = region;
             return fault("the region", format!("{width}x{height} at {x},{y}"), "a part of a picture");
         }
-        Ok(Self { detector, search })
+        Ok(Self { detector, search, smaller: 0 })
     }
 
     fn look(&mut self, picture: &Picture) -> Result<Vec<Detection>, Error> {
         let mut faces = self.detector.detect(picture)?;
+        self.smaller = faces.iter().filter(|face| face.width.min(face.height) < self.search.min_size).count();
         faces.retain(|face| self.search.wants(face));
-        if self.search.any_rotation {
+        if self.search.any_rotation && !self.detector.finds_turned() {
             for turn in 1..4_u8 {
                 let turned = picture.turned(turn);
                 for face in self.detector.detect(&turned)? {
@@ -76,7 +80,7 @@ impl Searcher {
                     let known = faces.iter_mut().find(|other| overlap(other, &face) >= SAME_FACE);
                     match known {
                         Some(other)
-                            if other.score >= face.score - if other.turn == 0 { 0.15 } else { 0.0 } => {}
+                            if other.score >= face.score - if other.roll == 0.0 { 0.15 } else { 0.0 } => {}
                         Some(other) if self.search.wants(&face) => *other = face,
                         Some(_) => {}
                         None if self.search.wants(&face) => faces.push(face),
@@ -122,6 +126,18 @@ impl Detector for Searcher {
         Ok(faces)
     }
 
+    fn include_unsure(&mut self) -> f32 {
+        self.detector.include_unsure()
+    }
+
+    fn finds_turned(&self) -> bool {
+        self.detector.finds_turned()
+    }
+
+    fn smaller_faces(&self) -> usize {
+        self.smaller
+    }
+
     /// Faces turned by more than the detector itself takes are not found, since only upright ones are looked for.
     fn detect_near(&mut self, picture: &Picture, expected: &[Detection]) -> Result<Vec<Detection>, Error> {
         let mut faces = near::detect(&mut *self.detector, picture, expected)?;
@@ -164,7 +180,11 @@ mod tests {
             let top = picture.pixels().chunks_exact(3).position(|p| p[0] >= self.forehead);
             let upright = top.is_some_and(|i| ((i / picture.width() as usize) as f32) < y + height / 2.0);
             let found = !places.is_empty() && height > width && upright;
-            Ok(if found { vec![Detection { x, y, width, height, score: 0.8, turn: 0 }] } else { Vec::new() })
+            Ok(if found {
+                vec![Detection { x, y, width, height, score: 0.8, roll: 0.0 }]
+            } else {
+                Vec::new()
+            })
         }
     }
 
@@ -186,15 +206,20 @@ mod tests {
     #[test]
     fn faces_are_found_whichever_way_the_picture_lies() {
         let upright = search(Search::default(), &picture());
-        assert_eq!((upright[0].x, upright[0].y, upright[0].turn), (21.0, 6.0, 0));
+        assert_eq!((upright[0].x, upright[0].y, upright[0].roll), (21.0, 6.0, 0.0));
         for quarters in 1..4_u8 {
             let turned = picture().turned(quarters);
             assert!(search(Search::default(), &turned).is_empty());
             let any = Search { any_rotation: true, ..Search::default() };
             let found = search(any, &turned);
-            assert_eq!((found.len(), found[0].turn), (1, quarters), "{found:?}");
-            // The box lies on the lit pixels of the turned picture.
-            let f = found[0];
+            let roll = [0.0, 90.0, 180.0, -90.0][usize::from(quarters)];
+            assert_eq!((found.len(), found[0].roll), (1, roll), "{found:?}");
+            // The box, turned about its centre, lies on the lit pixels of the turned picture.
+            let mut f = found[0];
+            if quarters % 2 == 1 {
+                let [x, y] = f.centre();
+                (f.x, f.y, f.width, f.height) = (x - f.height / 2.0, y - f.width / 2.0, f.height, f.width);
+            }
             for (i, pixel) in turned.pixels().chunks_exact(3).enumerate() {
                 let (x, y) = ((i % turned.width() as usize) as f32, (i / turned.width() as usize) as f32);
                 let inside = x >= f.x && x < f.x + f.width && y >= f.y && y < f.y + f.height;
@@ -207,7 +232,7 @@ mod tests {
     fn faces_are_found_again_near_to_where_they_were() {
         // Near places are looked at enlarged or reduced, which dims a forehead of one row.
         let mut searcher = Searcher::new(Box::new(Bright { forehead: 210 }), Search::default()).unwrap();
-        let expected = |x: f32, y: f32| Detection { x, y, width: 6.0, height: 12.0, score: 1.0, turn: 0 };
+        let expected = |x: f32, y: f32| Detection { x, y, width: 6.0, height: 12.0, score: 1.0, roll: 0.0 };
         // Two expectations of one face give it once, in pixels of the picture.
         let found = searcher.detect_near(&picture(), &[expected(18.0, 7.0), expected(23.0, 4.0)]).unwrap();
         assert_eq!(found.len(), 1, "{found:?}");

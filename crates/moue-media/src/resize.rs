@@ -6,7 +6,9 @@ use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resize
 
 use crate::{Error, Grey, Picture, Region};
 
+mod reduced;
 mod sample;
+mod turned;
 
 /// Most pixels a picture made here may have.
 const MAX_PIXELS: u64 = 1 << 27;
@@ -51,6 +53,20 @@ impl Grey {
         let pixels = sample::square::<1>(self.pixels(), (self.width(), self.height()), region, side);
         made(Self::from_raw(side, side, pixels))
     }
+
+    /// A turned square as `side` x `side` pixels: the square around the centre of `region`, as wide as the region, which stands
+    /// in the picture turned clockwise by `degrees`, is turned back and resized. The edge of the picture is repeated.
+    ///
+    /// # Errors
+    /// As [`crop_resized`](Self::crop_resized); and where `degrees` is no number.
+    pub fn crop_turned(&self, region: Region, degrees: f32, side: u32) -> Result<Self, Error> {
+        check_turned(region, degrees, side)?;
+        check_size("the picture", self.width(), self.height())?;
+        let size = (self.width(), self.height());
+        let (own, pixels) = turned::square::<1>(self.pixels(), size, region, degrees, side);
+        let upright = made(Self::from_raw(own, own, pixels))?;
+        upright.crop_resized(Region { x: 0.0, y: 0.0, width: own as f32, height: own as f32 }, side)
+    }
 }
 
 impl Picture {
@@ -61,6 +77,19 @@ impl Picture {
     pub fn resized(&self, width: u32, height: u32) -> Result<Self, Error> {
         let pixels = resized::<U8x3>(self.pixels(), (self.width(), self.height()), (width, height))?;
         made(Self::from_raw(width, height, pixels))
+    }
+
+    /// In grey ([`to_grey`](Self::to_grey)), brought to this size. What is reduced to half or less is averaged in whole pixels
+    /// first, on the way to grey: a large photo is gone through once.
+    ///
+    /// # Errors
+    /// As [`Grey::resized`].
+    pub fn to_grey_of(&self, width: u32, height: u32) -> Result<Grey, Error> {
+        check_size("the picture", self.width(), self.height())?;
+        check_size("the new picture", width, height)?;
+        let factor = (self.width() / width).min(self.height() / height).min(reduced::MOST);
+        let grey = if factor < 2 { self.to_grey() } else { made(reduced::grey(self, factor as usize))? };
+        if (grey.width(), grey.height()) == (width, height) { Ok(grey) } else { grey.resized(width, height) }
     }
 
     /// As [`Grey::crop`].
@@ -81,6 +110,19 @@ impl Picture {
         check_size("the picture", self.width(), self.height())?;
         let pixels = sample::square::<3>(self.pixels(), (self.width(), self.height()), region, side);
         made(Self::from_raw(side, side, pixels))
+    }
+
+    /// As [`Grey::crop_turned`], each channel for itself.
+    ///
+    /// # Errors
+    /// As [`Grey::crop_turned`].
+    pub fn crop_turned(&self, region: Region, degrees: f32, side: u32) -> Result<Self, Error> {
+        check_turned(region, degrees, side)?;
+        check_size("the picture", self.width(), self.height())?;
+        let size = (self.width(), self.height());
+        let (own, pixels) = turned::square::<3>(self.pixels(), size, region, degrees, side);
+        let upright = made(Self::from_raw(own, own, pixels))?;
+        upright.crop_resized(Region { x: 0.0, y: 0.0, width: own as f32, height: own as f32 }, side)
     }
 }
 
@@ -109,6 +151,14 @@ fn check_region(region: Region, side: u32) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+fn check_turned(region: Region, degrees: f32, side: u32) -> Result<(), Error> {
+    check_region(region, side)?;
+    if degrees.is_finite() {
+        return Ok(());
+    }
+    Err(Error::Argument(format!("a region turned by {degrees} degrees")))
 }
 
 fn made<T>(picture: Option<T>) -> Result<T, Error> {

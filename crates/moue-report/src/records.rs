@@ -136,6 +136,7 @@ mod tests {
         let face = |id| Face {
             id,
             bounds: BoundingBox { x: 1.5, y: 2.0, width: 30.0, height: 31.0 },
+            roll: -12.5,
             score: 0.5,
             emotion: "happy".into(),
             confidence: 0.75,

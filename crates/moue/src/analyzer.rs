@@ -4,11 +4,11 @@ use moue_cpu::CpuEngine;
 use moue_detect::{Detection, Detector};
 use moue_graph::engine::Engine;
 use moue_graph::{Model, ModelCard};
-use moue_media::{Picture, Region};
+use moue_media::Picture;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::crop::square;
-use crate::{BoundingBox, Classifier, Error, Face, Probabilities, Record};
+use crate::crop::Cutout;
+use crate::{BoundingBox, Classifier, Error, Face, Probabilities, Record, TrackOptions};
 
 /// Finds the faces of pictures and reads their emotions.
 pub struct Analyzer {
@@ -158,7 +158,7 @@ impl Analyzer {
     /// stand from top to bottom, then from left to right.
     ///
     /// A face is cut out as a square around the centre of its box, as wide as the longer side of the
-    /// box and the crop margin on both sides. Without a detector the whole picture is one face with
+    /// box and the crop margin on both sides, and turned upright by its roll. Without a detector the whole picture is one face with
     /// score 1, cut out as it is.
     ///
     /// # Errors
@@ -172,7 +172,9 @@ impl Analyzer {
         let answers = self.read(picture, &found)?;
         let faces = found.iter().zip(answers).zip(0..);
         Ok(faces
-            .map(|((d, p), id)| Face::new(id, bounds(d), d.score, p).judged(self.min_confidence))
+            .map(|((d, p), id)| {
+                Face::new(id, bounds(d), d.score, p).rolled(d.roll).judged(self.min_confidence)
+            })
             .collect())
     }
 
@@ -204,7 +206,7 @@ impl Analyzer {
         let Some(detector) = &mut self.detector else {
             let faces = self.whole(picture)?.into_iter();
             return Ok(faces
-                .map(|f| Sighting { place: whole(f.bounds), probabilities: f.probabilities })
+                .map(|f| Sighting { place: f.place(), probabilities: f.probabilities })
                 .collect());
         };
         let mut found = self.pool.install(|| match expected {
@@ -221,28 +223,24 @@ impl Analyzer {
             .collect())
     }
 
-    /// The emotions of faces, in their order. Faces that do not stand upright are read from a turned picture.
+    /// The emotions of faces, in their order, each turned upright.
     fn read(&mut self, picture: &Picture, found: &[Detection]) -> Result<Vec<Probabilities>, Error> {
-        let mut answers: Vec<Option<Probabilities>> = vec![None; found.len()];
-        for turn in 0..4 {
-            let places: Vec<usize> = (0..found.len()).filter(|&i| found[i].turn == turn).collect();
-            if places.is_empty() {
-                continue;
-            }
-            let back = (4 - turn) % 4;
-            let (width, height) = (picture.width() as f32, picture.height() as f32);
-            let upright =
-                |&i: &usize| square(bounds(&found[i].turned(back, width, height)).into(), self.crop_margin);
-            let crops: Vec<Region> = places.iter().map(upright).collect();
-            let read = match back {
-                0 => self.classifier.classify(picture, &crops)?,
-                _ => self.classifier.classify(&picture.turned(back), &crops)?,
-            };
-            for (place, answer) in places.into_iter().zip(read) {
-                answers[place] = Some(answer);
-            }
-        }
-        Ok(answers.into_iter().flatten().collect())
+        let cutouts: Vec<Cutout> =
+            found.iter().map(|d| Cutout::of(bounds(d).into(), d.roll, self.crop_margin)).collect();
+        self.classifier.classify_turned(picture, &cutouts)
+    }
+
+    /// Gets ready for the frames of a video: from now on [`look`](Self::look) gives what is too unsure to stand alone but may
+    /// continue a track, and the options say from which score one may begin.
+    pub fn prepare_for_video(&mut self) -> TrackOptions {
+        let sure = self.detector.as_mut().map_or(0.0, |detector| detector.include_unsure());
+        TrackOptions { sure, ..TrackOptions::default() }
+    }
+
+    /// How many faces the last [`analyze`](Self::analyze) saw and left out because they are smaller than what the detector
+    /// was asked for.
+    pub fn smaller_faces(&self) -> usize {
+        self.detector.as_ref().map_or(0, |detector| detector.smaller_faces())
     }
 
     fn whole(&mut self, picture: &Picture) -> Result<Vec<Face>, Error> {
@@ -263,9 +261,4 @@ fn sort(found: &mut [Detection]) {
 pub(crate) fn bounds(detection: &Detection) -> BoundingBox {
     let &Detection { x, y, width, height, .. } = detection;
     BoundingBox { x, y, width, height }
-}
-
-fn whole(bounds: BoundingBox) -> Detection {
-    let BoundingBox { x, y, width, height } = bounds;
-    Detection { x, y, width, height, score: 1.0, turn: 0 }
 }

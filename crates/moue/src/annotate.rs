@@ -20,6 +20,7 @@ pub fn annotate(picture: &mut Picture, faces: &[Face]) {
         .zip(&labels)
         .map(|(face, label)| FaceMark {
             region: face.bounds.into(),
+            roll: face.roll,
             label,
             colour: match face.is_uncertain() {
                 true => UNCERTAIN_COLOUR,
@@ -52,6 +53,7 @@ mod tests {
         let mut face = Face {
             id: 0,
             bounds: crate::BoundingBox { x: 10.0, y: 30.0, width: 60.0, height: 60.0 },
+            roll: 0.0,
             score: 1.0,
             emotion: "happy".into(),
             confidence: 0.4,

@@ -6,7 +6,7 @@ use moue_graph::views::mean_logits;
 use moue_graph::{Model, ModelCard, View};
 use moue_media::{Picture, Region};
 
-use crate::crop::{Source, seen};
+use crate::crop::{Cutout, Source};
 use crate::{Error, Probabilities};
 
 /// Faces that go through the network together. More would take memory and win nothing.
@@ -70,19 +70,32 @@ impl Classifier {
     /// [`Error::Picture`] where the picture has no pixels or a region is empty, not finite or has a
     /// coordinate beyond 2^24; [`Error::Unsuitable`] where the model's answer is no number.
     pub fn classify(&mut self, picture: &Picture, regions: &[Region]) -> Result<Vec<Probabilities>, Error> {
-        let mut answers = Vec::with_capacity(regions.len());
-        if regions.is_empty() {
+        let upright: Vec<Cutout> = regions.iter().map(|&region| region.into()).collect();
+        self.classify_turned(picture, &upright)
+    }
+
+    /// As [`classify`](Self::classify), for squares that are turned with the faces in them.
+    ///
+    /// # Errors
+    /// As [`classify`](Self::classify).
+    pub fn classify_turned(
+        &mut self,
+        picture: &Picture,
+        cutouts: &[Cutout],
+    ) -> Result<Vec<Probabilities>, Error> {
+        let mut answers = Vec::with_capacity(cutouts.len());
+        if cutouts.is_empty() {
             return Ok(answers);
         }
         let source = Source::new(picture, &self.card.preprocessing, self.channels);
         let one = self.input.len() / BATCH;
         let classes = self.card.labels.len();
-        let looks: Vec<(Region, View)> =
-            regions.iter().flat_map(|&region| self.views.iter().map(move |&view| (region, view))).collect();
+        let looks: Vec<(Cutout, View)> =
+            cutouts.iter().flat_map(|&cutout| self.views.iter().map(move |&view| (cutout, view))).collect();
         let mut rows = Vec::with_capacity(looks.len() * classes);
         for batch in looks.chunks(BATCH) {
-            for (&(region, view), out) in batch.iter().zip(self.input.chunks_exact_mut(one)) {
-                source.fill(seen(region, view), self.side, &self.card.preprocessing, out)?;
+            for (&(cutout, view), out) in batch.iter().zip(self.input.chunks_exact_mut(one)) {
+                source.fill(cutout.seen(view), self.side, &self.card.preprocessing, out)?;
                 if view.mirrored {
                     mirror(out, self.side as usize, self.channels);
                 }

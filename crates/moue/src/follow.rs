@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use moue_detect::Detection;
 
 use crate::analyzer::bounds;
-use crate::{BoundingBox, Face, Probabilities, Record, Sighting, Smoother, TrackOptions, Tracker};
+use crate::{Face, Probabilities, Record, Sighting, Smoother, TrackOptions, Tracker};
 
 /// How frames are joined.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +55,8 @@ impl Follower {
                     true => (self.smooth(id, time, &probabilities), Some(probabilities)),
                     false => (probabilities, None),
                 };
-                let face = Face::new(id, bounds(&place), place.score, shown).judged(self.min_confidence);
+                let face = Face::new(id, bounds(&place), place.score, shown).rolled(place.roll);
+                let face = face.judged(self.min_confidence);
                 Some(Face { raw_probabilities, ..face })
             })
             .collect();
@@ -71,11 +72,7 @@ impl Follower {
 
     /// Takes up the record of a frame seen by an earlier run, so that ids and labels go on as if it had not ended.
     pub fn recall(&mut self, record: &Record) {
-        let place = |face: &Face| {
-            let BoundingBox { x, y, width, height } = face.bounds;
-            (face.id, Detection { x, y, width, height, score: face.score, turn: 0 })
-        };
-        let places: Vec<_> = record.faces.iter().map(place).collect();
+        let places: Vec<_> = record.faces.iter().map(|face| (face.id, face.place())).collect();
         self.tracker.recall(record.time, &places);
         if self.smoothing {
             for face in &record.faces {
@@ -104,7 +101,7 @@ mod tests {
 
     fn sighting(x: f32, happy: f32) -> Sighting {
         Sighting {
-            place: Detection { x, y: 20.0, width: 50.0, height: 60.0, score: 0.9, turn: 0 },
+            place: Detection { x, y: 20.0, width: 50.0, height: 60.0, score: 0.9, roll: 0.0 },
             probabilities: [("sad", 1.0 - happy), ("happy", happy)].into_iter().collect(),
         }
     }

@@ -38,6 +38,7 @@ mod video;
 pub use analyzer::{Analyzer, AnalyzerBuilder, Sighting};
 pub use annotate::annotate;
 pub use classifier::Classifier;
+pub use crop::Cutout;
 pub use detector::face_detector;
 pub use embedded::{embedded_model, embedded_model_file};
 pub use error::Error;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use moue_detect::Detection;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// ```json
 /// {"source":"a.jpg","frame":0,"time":0.0,"width":640,"height":480,"faces":[{"id":0,
-///  "box":{"x":8.0,"y":9.0,"width":60.0,"height":60.0},"score":0.75,"emotion":"happy","confidence":0.9,
+///  "box":{"x":8.0,"y":9.0,"width":60.0,"height":60.0},"roll":0.0,"score":0.75,"emotion":"happy","confidence":0.9,
 ///  "probabilities":{"angry":0.1,"happy":0.9}}]}
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,10 @@ pub struct Face {
     /// Where the detector saw it, in pixels of the upright picture.
     #[serde(rename = "box")]
     pub bounds: BoundingBox,
+    /// Degrees by which the face is turned clockwise in the picture, -180 to 180, in tenths. The box has the width and height of
+    /// the face held upright: drawn turned by this about its centre, it lies on the face.
+    #[serde(default)]
+    pub roll: f32,
     /// How sure the detector is that this is a face, 0 to 1; comparable within one detector only.
     pub score: f32,
     /// The most probable label.
@@ -77,7 +82,30 @@ impl Face {
     pub fn new(id: u64, bounds: BoundingBox, score: f32, probabilities: Probabilities) -> Self {
         let (emotion, confidence) =
             probabilities.ranked().first().map(|&(label, p)| (label.to_owned(), p)).unwrap_or_default();
-        Self { id, bounds, score, emotion, confidence, certain: None, probabilities, raw_probabilities: None }
+        Self {
+            id,
+            bounds,
+            roll: 0.0,
+            score,
+            emotion,
+            confidence,
+            certain: None,
+            probabilities,
+            raw_probabilities: None,
+        }
+    }
+
+    /// The face, turned by so many degrees.
+    pub(crate) fn rolled(mut self, degrees: f32) -> Self {
+        // A tenth is less than anything that finds faces can tell.
+        self.roll = (degrees * 10.0).round() / 10.0;
+        self
+    }
+
+    /// Where it is, as detectors say it.
+    pub(crate) fn place(&self) -> Detection {
+        let BoundingBox { x, y, width, height } = self.bounds;
+        Detection { x, y, width, height, score: self.score, roll: self.roll }
     }
 
     /// The face, called certain where its confidence reaches `least`; `None` leaves that open.
@@ -189,6 +217,7 @@ mod tests {
             faces: vec![Face {
                 id: 0,
                 bounds: BoundingBox { x: 8.0, y: 9.5, width: 60.0, height: 61.0 },
+                roll: -12.5,
                 score: 0.75,
                 emotion: "happy".into(),
                 confidence: 0.9,
@@ -203,7 +232,7 @@ mod tests {
     fn the_json_form_is_the_one_that_scripts_rely_on() {
         assert_eq!(
             serde_json::to_string(&record()).unwrap(),
-            r#"{"source":"a \"b\".jpg","frame":0,"time":0.0,"width":640,"height":480,"faces":[{"id":0,"box":{"x":8.0,"y":9.5,"width":60.0,"height":61.0},"score":0.75,"emotion":"happy","confidence":0.9,"probabilities":{"surprise":0.1,"happy":0.9}}]}"#
+            r#"{"source":"a \"b\".jpg","frame":0,"time":0.0,"width":640,"height":480,"faces":[{"id":0,"box":{"x":8.0,"y":9.5,"width":60.0,"height":61.0},"roll":-12.5,"score":0.75,"emotion":"happy","confidence":0.9,"probabilities":{"surprise":0.1,"happy":0.9}}]}"#
         );
         let mut unsure = record();
         assert_eq!(unsure.faces[0].verdict(), "happy");

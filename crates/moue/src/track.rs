@@ -131,7 +131,7 @@ impl Tracker {
             let mut motion = track.motion;
             motion.predict((time - last).max(0.0));
             let [x, y, right, bottom] = motion.place();
-            Detection { x, y, width: right - x, height: bottom - y, score: 1.0, turn: 0 }
+            Detection { x, y, width: right - x, height: bottom - y, score: 1.0, roll: 0.0 }
         })
         .collect()
     }
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     fn face(x: f32, y: f32, side: f32, score: f32) -> Detection {
-        Detection { x, y, width: side, height: side, score, turn: 0 }
+        Detection { x, y, width: side, height: side, score, roll: 0.0 }
     }
 
     #[test]

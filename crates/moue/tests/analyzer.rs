@@ -54,7 +54,7 @@ impl Detector for Fixed {
 }
 
 fn found(x: f32, y: f32, width: f32, height: f32) -> Detection {
-    Detection { x, y, width, height, score: 0.5, turn: 0 }
+    Detection { x, y, width, height, score: 0.5, roll: 0.0 }
 }
 
 /// Black, with a white rectangle.

@@ -107,10 +107,9 @@ pub fn run(args: Args) -> Result {
     console::say(format_args!("moue: faces by {}, emotions by {model_name}", chosen.name()));
     let mut videos = None;
     if !sources.is_empty() {
-        let (flags, sure) = args.detector.for_video();
-        let each = |_| analyzer(&args, model.clone(), flags.choose(1)?, 1);
+        let each = |_| analyzer(&args, model.clone(), args.detector.choose(1)?, 1);
         let analyzers = (0..args.threads.effective()).map(each).collect::<Result<_>>()?;
-        videos = Some(Videos::new(&args.video, analyzers, sure, folder.cloned())?);
+        videos = Some(Videos::new(&args.video, analyzers, folder.cloned())?);
     }
     let csv = args.csv.as_deref().map(|path| CsvFile::create(path, &labels)).transpose()?;
     let pictures = match args.no_pictures {
@@ -281,6 +280,11 @@ fn one_line(path: &Path, what: String) -> String {
     what.replace(&path.display().to_string(), &crate::text::path(path))
 }
 
+/// Faces that were seen and left out, and how to get them.
+fn smaller_faces(count: usize) -> String {
+    format!("{}: --min-face 12", counted(count, "smaller face", "smaller faces"))
+}
+
 /// Names one failure; the rest goes on.
 fn fail(outcome: &mut Outcome, what: impl Display) {
     console::say(format_args!("moue: {what}"));
@@ -334,6 +338,10 @@ impl Job {
                 return Ok(());
             }
         };
+        let smaller = self.analyzer.smaller_faces();
+        if smaller > 0 {
+            console::say(format_args!("{source}: {}", smaller_faces(smaller)));
+        }
         // Who reads JSON waits for the answer, which does not depend on the picture.
         if self.json {
             console::print_json(&record)?;

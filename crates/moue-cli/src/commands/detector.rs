@@ -72,9 +72,12 @@ pub struct Flags {
     /// Part of the picture to look at, in pixels from its upper left corner
     #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", value_parser = region)]
     pub region: Option<Region>,
-    /// Look for faces that lie on their side or stand on their head, too
+    /// Look at the picture turned by quarters, too, with cascades; the network finds turned faces without it
     #[arg(long)]
     pub any_rotation: bool,
+    /// Search large pictures for small faces everywhere, in tiles: more faces in crowds, and more time
+    #[arg(long)]
+    pub thorough: bool,
     /// How sure the network must be of a face, between 0 and 1
     #[arg(long, value_name = "X", default_value_t = CnnParameters::default().threshold)]
     pub threshold: f32,
@@ -113,6 +116,11 @@ impl Chosen {
 impl Flags {
     /// Reads what the detector needs. `threads` is for its network; 0 takes one a core.
     pub fn choose(&self, threads: usize) -> Result<Chosen> {
+        self.choose_down_to(self.min_face, threads)
+    }
+
+    /// As [`choose`](Self::choose), for a detector that looks as these flags say but gives faces down to this side.
+    fn choose_down_to(&self, smallest: NonZeroU32, threads: usize) -> Result<Chosen> {
         let kind = match (self.detector, &self.cascade, &self.network) {
             (Some(Kind::None), Some(_), _) | (Some(Kind::None), _, Some(_)) => {
                 return Err(Failure::usage(
@@ -149,30 +157,20 @@ impl Flags {
                     threshold: self.threshold,
                     threads,
                     smallest_face: self.min_face.get() as f32,
+                    thorough: self.thorough,
                 };
                 let detector = CnnDetector::new(Arc::new(network), parameters).map_err(typed_wrong)?;
                 (Box::new(detector), name)
             }
         };
         let search = Search {
-            min_size: self.min_face.get() as f32,
+            min_size: smallest.get() as f32,
             max_size: self.max_face.map(|side| side.get() as f32),
             region: self.region,
             max_faces: self.max_faces,
             any_rotation: self.any_rotation,
         };
         Ok(Chosen::Detector { detector: Searcher::new(detector, search).map_err(typed_wrong)?, name })
-    }
-
-    /// The flags as they are for video, and the score from which a detection may begin a track: a face that is followed
-    /// already is believed with half the score that a new one needs.
-    pub fn for_video(&self) -> (Self, f32) {
-        let by_network = self.cascade.is_none() && matches!(self.detector, None | Some(Kind::Cnn));
-        if !by_network {
-            // What a cascade finds, it is as sure of as it will be.
-            return (self.clone(), 0.0);
-        }
-        (Self { threshold: self.threshold / 2.0, ..self.clone() }, self.threshold)
     }
 
     fn scanner(&self, cascade: Cascade) -> Result<Box<dyn Detector>> {

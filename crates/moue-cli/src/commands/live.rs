@@ -8,7 +8,7 @@ mod worker;
 
 use std::path::PathBuf;
 
-use moue::{Analyzer, FollowOptions, Follower, TrackOptions};
+use moue::{Analyzer, FollowOptions, Follower};
 use moue_media::{Camera, VideoSource};
 
 use crate::commands::detector::{Chosen, Flags};
@@ -78,7 +78,6 @@ pub fn run(args: Args) -> Result {
         return Err(Failure::usage("--json is for --headless"));
     }
     let sources = args.sources()?;
-    let (flags, sure) = args.detector.for_video();
     let model = match &args.model {
         Some(path) => moue::Model::load(path)?,
         None => moue::embedded_model()?,
@@ -86,16 +85,17 @@ pub fn run(args: Args) -> Result {
     let mut builder = Analyzer::builder(model)
         .engine(args.computing.engine()?)
         .threads(args.threads.count())
-        .min_face(flags.min_face.get() as f32);
-    if let Chosen::Detector { detector, .. } = flags.choose(args.threads.count())? {
+        .min_face(args.detector.min_face.get() as f32);
+    if let Chosen::Detector { detector, .. } = args.detector.choose(args.threads.count())? {
         builder = builder.detector(detector);
     }
+    let mut analyzer = builder.build()?;
     let follow = FollowOptions {
-        tracks: TrackOptions { sure, ..TrackOptions::default() },
+        tracks: analyzer.prepare_for_video(),
         smoothing: !args.no_smoothing,
         min_confidence: args.abstain.min_confidence,
     };
-    let seer = worker::Seer { analyzer: builder.build()?, follower: Follower::new(follow), follow };
+    let seer = worker::Seer { analyzer, follower: Follower::new(follow), follow };
     let stop = interrupt::watch()?;
     if args.headless {
         headless::run(&sources, seer, args.json.json, stop)?;

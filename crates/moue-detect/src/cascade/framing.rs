@@ -54,7 +54,7 @@ impl Framing {
             width: self.width * side,
             height: self.height * height,
             score: 1.0 / (1.0 + (-logit).exp()),
-            turn: 0,
+            roll: 0.0,
         }
     }
 }

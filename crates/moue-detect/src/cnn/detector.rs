@@ -9,28 +9,47 @@ use moue_graph::{Precision, Weights, checkpoint};
 use moue_media::{Grey, Picture};
 use serde::{Deserialize, Serialize};
 
-use super::boxes::{decode, merge};
+use super::boxes::{decode, logit_of, merge, sigmoid, suppressed};
+use super::closer::Closer;
 use super::input::pack;
 use super::network::{GRANULE, VALUES, cells, network};
+use super::refine;
 use crate::{Detection, Detector, Error};
+
+/// Score that the first network gives to what the second looks at, at least.
+const CANDIDATE: f32 = 0.08;
+
+/// Most places that the second network looks at in a picture; the likeliest are taken.
+const MOST_CANDIDATES: usize = 600;
 
 const EMBEDDED: &[u8] = include_bytes!("../../models/face.safetensors");
 
 /// What the names of averaged weights in a checkpoint begin with.
 pub(super) const AVERAGE: &str = "average/";
 
-/// Pixels that the smallest face must have in the picture that the network sees.
+/// Pixels that the smallest face that is asked for has in the picture that the network sees: the picture is enlarged or reduced
+/// to that, within the limits of [`CnnParameters`].
+const SEEN: f32 = 24.0;
+
+/// Longest side, in pixels, to which small pictures are enlarged whatever the smallest face: it costs little.
+const LEAST_SIDE: f32 = 416.0;
+
+/// Pixels below which a face in the picture that the network sees is easily missed.
 const SMALLEST_SEEN: f32 = 14.0;
 
-/// How much a picture is reduced for a second look at faces that fill much of it, which have more pixels in the first look
-/// than the network learnt to see at once.
-const OVERVIEW: f32 = 0.4;
+/// Score, as a share of the threshold, from which something small is looked at again at twice the size, and its largest side
+/// in pixels of the first look.
+const DOUBT: f32 = 0.3;
+const SMALL: f32 = 26.0;
 
-/// Longest side, in pixels of the first look, from which the second is worth its time.
-const LARGE_PICTURE: f32 = 480.0;
+/// Side, in pixels of the network, of the parts that are looked at again, and how many there are at most.
+const PART: f32 = 320.0;
+const PARTS: usize = 4;
 
-/// Pixels that a face taken from the second look has there at least; smaller ones are seen better in the first.
-const LARGE_FACE: f32 = 60.0;
+/// Length over breadth from which a picture is looked at in pieces of half of that, so that a panorama is not reduced to a line;
+/// and how many pieces there are at most.
+const LONG: f32 = 2.6;
+const PIECES: usize = 24;
 
 /// Sessions kept for input sizes seen last: a video has two, a folder of photos a few.
 const SESSIONS: usize = 6;
@@ -39,6 +58,8 @@ const SESSIONS: usize = 6;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     weights: Weights,
+    /// Whether there are weights of the second network among them.
+    refines: bool,
     /// Slope and shift that turn the logit of a cell into that of the share of such boxes that are faces.
     calibration: [f32; 2],
 }
@@ -68,18 +89,40 @@ impl Network {
         Self::from_bytes(EMBEDDED, "the embedded face network")
     }
 
-    /// Takes weights for [`network`]; scores are what the network gives.
+    /// Takes weights for [`network`] and, where they are there, for the second network, which looks at faces from near; scores
+    /// are what the networks give.
     ///
     /// # Errors
     /// [`Error::Network`] where one is missing or of another shape.
     pub fn new(weights: Weights) -> Result<Self, Error> {
         weights.check(&network(GRANULE, GRANULE)?)?;
-        Ok(Self { weights, calibration: uncalibrated() })
+        let refines = weights.get(&format!("{}/bias", refine::head())).is_some();
+        if refines {
+            weights.check(&refine::network()?)?;
+        }
+        Ok(Self { weights, refines, calibration: uncalibrated() })
     }
 
     /// What it has learnt.
     pub fn weights(&self) -> &Weights {
         &self.weights
+    }
+
+    /// The same network with these weights for its second part.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn refined(self, refine: &Weights) -> Result<Self, Error> {
+        let mut weights = self.weights;
+        for (name, tensor) in refine.iter() {
+            weights.insert(name, tensor.clone());
+        }
+        Self::new(weights)
+    }
+
+    /// Without the second network, for looking at what the first takes for faces.
+    pub fn unrefined(&self) -> Self {
+        Self { refines: false, ..self.clone() }
     }
 
     /// The same network whose scores have gone through a logistic curve over their logit
@@ -141,14 +184,23 @@ pub struct CnnParameters {
     pub threshold: f32,
     /// Threads to use; 0 takes one a core.
     pub threads: usize,
-    /// Side of the smallest face that must not be lost to reducing, in pixels of the picture: where it would come to have
-    /// too few, the picture is also looked at in tiles.
+    /// Side of the smallest face that is looked for, in pixels of the picture: it decides how large the network sees it.
     pub smallest_face: f32,
+    /// Whether large pictures are searched for the smallest face everywhere, in tiles, and not only where the picture as a
+    /// whole left a doubt. It takes as long as the tiles are many.
+    pub thorough: bool,
 }
 
 impl Default for CnnParameters {
     fn default() -> Self {
-        Self { longest_side: 640, enlargement: 1.6, threshold: 0.5, threads: 0, smallest_face: 30.0 }
+        Self {
+            longest_side: 640,
+            enlargement: 1.6,
+            threshold: 0.5,
+            threads: 0,
+            smallest_face: 30.0,
+            thorough: false,
+        }
     }
 }
 
@@ -156,8 +208,12 @@ impl Default for CnnParameters {
 pub struct CnnDetector {
     network: Arc<Network>,
     parameters: CnnParameters,
+    /// Smallest score that is given: the threshold, or what continues a track.
+    least: f32,
     /// Sessions by input height and width, the one used last in front.
     sessions: VecDeque<Prepared>,
+    /// The second network, once it was needed.
+    closer: Option<Closer>,
 }
 
 struct Prepared {
@@ -185,93 +241,140 @@ impl CnnDetector {
         if !(1.0..=4.0).contains(&parameters.enlargement) {
             return fault("the enlargement", parameters.enlargement.to_string(), "1 to 4");
         }
-        Ok(Self { network, parameters, sessions: VecDeque::new() })
+        if !(parameters.smallest_face > 0.0 && parameters.smallest_face.is_finite()) {
+            return fault("the smallest face", parameters.smallest_face.to_string(), "above 0");
+        }
+        Ok(Self { network, parameters, least: parameters.threshold, sessions: VecDeque::new(), closer: None })
     }
 
-    /// The faces of a grey picture, best first.
-    ///
-    /// # Errors
-    /// Where the picture cannot be resized.
-    pub fn detect_grey(&mut self, picture: &Grey) -> Result<Vec<Detection>, Error> {
-        let (width, height) = (picture.width(), picture.height());
-        if width == 0 || height == 0 {
-            return Ok(Vec::new());
-        }
-        let longest = self.parameters.longest_side as f32;
-        let whole = (longest / width.max(height) as f32).min(self.parameters.enlargement);
-        let mut found = self.look(picture, whole)?;
-        if whole * width.max(height) as f32 >= LARGE_PICTURE {
-            let overview = OVERVIEW * whole;
-            let faces = self.look(picture, overview)?.into_iter();
-            found.extend(faces.filter(|face| face.width.max(face.height) * overview >= LARGE_FACE));
-        }
-        // Twice as large each time, until the smallest face that counts is large enough, or nothing is reduced.
-        let mut scale = whole;
-        while scale < 1.0 && self.parameters.smallest_face * scale < SMALLEST_SEEN {
-            scale = (2.0 * scale).min(1.0);
-            found.extend(self.look_in_tiles(picture, scale)?);
-        }
-        Ok(merge(found))
+    /// Smallest score of the first network that counts.
+    fn candidate(&self) -> f32 {
+        if self.network.refines { CANDIDATE } else { self.least }
     }
 
-    /// Boxes in the picture brought to `scale`, in pixels of the picture.
-    fn look(&mut self, picture: &Grey, scale: f32) -> Result<Vec<Detection>, Error> {
-        let (width, height) = (picture.width(), picture.height());
-        let side = |pixels: u32| ((pixels as f32 * scale).round() as u32).max(1);
-        let resized;
-        let seen = if scale == 1.0 {
-            picture
-        } else {
-            resized = picture.resized(side(width), side(height))?;
-            &resized
+    /// One box a face, looked at from near where there is a second network.
+    fn settled(&mut self, picture: &Picture, found: Vec<Detection>) -> Result<Vec<Detection>, Error> {
+        let mut faces = merge(found);
+        if !self.network.refines {
+            return Ok(faces);
+        }
+        faces.truncate(MOST_CANDIDATES);
+        let closer = match &mut self.closer {
+            Some(closer) => closer,
+            none => none.insert(Closer::new(&self.network.weights, self.parameters.threads)?),
         };
-        let mut faces = self.cells(seen)?;
-        let (across, down) = (width as f32 / seen.width() as f32, height as f32 / seen.height() as f32);
+        let mut refined = closer.look(picture, &faces)?;
+        let [slope, shift] = self.network.calibration;
+        for (face, (own, logit)) in refined.iter_mut().zip(faces.iter().zip(closer.logits())) {
+            face.score = sigmoid(slope * (logit + logit_of(own.score)) + shift);
+        }
+        refined.retain(|face| face.score >= self.least);
+        Ok(suppressed(merge(refined)))
+    }
+
+    /// Pixels of the network a pixel of a picture with this longest side.
+    fn scale(&self, longest: f32) -> f32 {
+        let CnnParameters { longest_side, enlargement, smallest_face, .. } = self.parameters;
+        (SEEN / smallest_face).max(LEAST_SIDE / longest).min(longest_side as f32 / longest).min(enlargement)
+    }
+
+    /// Boxes of a part of the picture, overlapping ones among them.
+    fn search(&mut self, picture: &Picture, part: Part, found: &mut Vec<Detection>) -> Result<(), Error> {
+        let whole = self.scale(part.width.max(part.height) as f32);
+        let least = self.candidate();
+        let doubt = least * DOUBT;
+        let smallest = self.parameters.smallest_face;
+        if whole >= 1.0 || smallest * whole >= SMALLEST_SEEN {
+            found.extend(self.look(picture, part, whole, least)?);
+            return Ok(());
+        }
+        let first = self.look(picture, part, whole, doubt)?;
+        if self.parameters.thorough {
+            // Twice as large each time, until the smallest face that counts is large enough, or nothing is reduced.
+            let mut scale = whole;
+            while scale < 1.0 && smallest * scale < SMALLEST_SEEN {
+                scale = (2.0 * scale).min(1.0);
+                found.extend(self.look_in_tiles(picture, part, scale)?);
+            }
+        } else {
+            found.extend(self.look_again(picture, part, whole, &first)?);
+        }
+        found.extend(first.into_iter().filter(|face| face.score >= least));
+        Ok(())
+    }
+
+    /// What is seen at twice the size where a first look found something small that may be a face.
+    fn look_again(
+        &mut self,
+        picture: &Picture,
+        within: Part,
+        whole: f32,
+        first: &[Detection],
+    ) -> Result<Vec<Detection>, Error> {
+        let scale = (2.0 * whole).min(1.0);
+        let side = (PART / scale) as u32;
+        let mut doubts: Vec<&Detection> = first.iter().filter(|f| f.side() * whole < SMALL).collect();
+        doubts.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let mut found = Vec::new();
+        let mut seen: Vec<Part> = Vec::new();
+        for doubt in doubts {
+            let [x, y] = doubt.centre();
+            // A face on the edge of a part is not seen well.
+            let margin = doubt.side();
+            if seen.iter().any(|part| part.holds(x, y, margin)) || seen.len() >= PARTS {
+                continue;
+            }
+            let part = within.around(x, y, side);
+            seen.push(part);
+            let faces = self.look(picture, part, scale, self.candidate())?.into_iter();
+            found.extend(faces.filter(|face| face.side() * whole < 2.0 * SMALL));
+        }
+        Ok(found)
+    }
+
+    /// Boxes in a part of the picture brought to `scale`, in pixels of the picture.
+    fn look(
+        &mut self,
+        picture: &Picture,
+        part: Part,
+        scale: f32,
+        least: f32,
+    ) -> Result<Vec<Detection>, Error> {
+        let side = |pixels: u32| ((pixels as f32 * scale).round() as u32).max(1);
+        let seen = grey_part(picture, part, side(part.width), side(part.height))?;
+        let calibration = if self.network.refines { uncalibrated() } else { self.network.calibration };
+        let whole = |pixels: u32| (pixels as usize).div_ceil(GRANULE) * GRANULE;
+        let prepared = self.prepared(whole(seen.height()), whole(seen.width()))?;
+        prepared.fill(&seen);
+        prepared.session.logits(&prepared.input, 1, &mut prepared.values)?;
+        let mut faces = decode(&prepared.values, prepared.height, prepared.width, calibration, least);
+        let (across, down) =
+            (part.width as f32 / seen.width() as f32, part.height as f32 / seen.height() as f32);
         for face in &mut faces {
-            face.x *= across;
+            face.x = face.x * across + part.x as f32;
             face.width *= across;
-            face.y *= down;
+            face.y = face.y * down + part.y as f32;
             face.height *= down;
         }
         Ok(faces)
     }
 
-    /// The same, part by part. Parts overlap by as much as the largest face that is taken from them has pixels; larger
-    /// ones are seen whole in the more reduced picture.
-    fn look_in_tiles(&mut self, picture: &Grey, scale: f32) -> Result<Vec<Detection>, Error> {
+    /// Boxes in tiles that overlap by a quarter; faces that are larger than the overlap are seen whole in the more reduced
+    /// picture.
+    fn look_in_tiles(
+        &mut self,
+        picture: &Picture,
+        within: Part,
+        scale: f32,
+    ) -> Result<Vec<Detection>, Error> {
         let side = (self.parameters.longest_side as f32 / scale).ceil();
         let overlap = side / 4.0;
-        let starts = |length: u32| {
-            let length = length as f32;
-            let count = ((length - overlap) / (side - overlap)).ceil().max(1.0);
-            let step = if count > 1.0 { (length - side) / (count - 1.0) } else { 0.0 };
-            (0..count as u32).map(move |i| (i as f32 * step).max(0.0).round())
-        };
         let mut found = Vec::new();
-        for top in starts(picture.height()) {
-            for left in starts(picture.width()) {
-                let part = |start: f32, length: u32| (side as u32).min(length - start as u32).max(1);
-                let tile = picture.crop(
-                    left as i64,
-                    top as i64,
-                    part(left, picture.width()),
-                    part(top, picture.height()),
-                )?;
-                let faces = self.look(&tile, scale)?.into_iter().filter(|f| f.width.max(f.height) <= overlap);
-                found.extend(faces.map(|f| Detection { x: f.x + left, y: f.y + top, ..f }));
-            }
+        for part in within.tiles(side as u32, side as u32, overlap as u32) {
+            let faces = self.look(picture, part, scale, self.candidate())?.into_iter();
+            found.extend(faces.filter(|face| face.side() <= overlap));
         }
         Ok(found)
-    }
-
-    /// Boxes of all cells whose score suffices, in pixels of `seen`.
-    fn cells(&mut self, seen: &Grey) -> Result<Vec<Detection>, Error> {
-        let (threshold, calibration) = (self.parameters.threshold, self.network.calibration);
-        let whole = |pixels: u32| (pixels as usize).div_ceil(GRANULE) * GRANULE;
-        let prepared = self.prepared(whole(seen.height()), whole(seen.width()))?;
-        prepared.fill(seen);
-        prepared.session.logits(&prepared.input, 1, &mut prepared.values)?;
-        Ok(decode(&prepared.values, prepared.height, prepared.width, calibration, threshold))
     }
 
     fn prepared(&mut self, height: usize, width: usize) -> Result<&mut Prepared, Error> {
@@ -312,8 +415,143 @@ impl Prepared {
     }
 }
 
+/// A part of a picture, in whole pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    x: u32,
+    y: u32,
+    width: u32,
+    height: u32,
+}
+
+impl Part {
+    /// Whether a place lies in it, so far from its edges.
+    fn holds(&self, x: f32, y: f32, margin: f32) -> bool {
+        let inside = |at: f32, start: u32, length: u32| {
+            at >= start as f32 + margin && at <= (start + length) as f32 - margin
+        };
+        inside(x, self.x, self.width) && inside(y, self.y, self.height)
+    }
+
+    /// A square of this side around a place, moved into this part and no larger than it.
+    fn around(&self, x: f32, y: f32, side: u32) -> Self {
+        let start = |at: f32, start: u32, length: u32| {
+            let last = start + length.saturating_sub(side);
+            ((at - side as f32 / 2.0).max(0.0) as u32).clamp(start, last)
+        };
+        Self {
+            x: start(x, self.x, self.width),
+            y: start(y, self.y, self.height),
+            width: side.min(self.width),
+            height: side.min(self.height),
+        }
+    }
+
+    /// Parts of this size or smaller that cover it and overlap by so much, row by row.
+    fn tiles(self, width: u32, height: u32, overlap: u32) -> impl Iterator<Item = Self> {
+        let starts = move |start: u32, length: u32, side: u32| {
+            let count = length.saturating_sub(overlap).div_ceil((side - overlap.min(side - 1)).max(1)).max(1);
+            let last = length.saturating_sub(side);
+            (0..count).map(move |i| {
+                // The product may pass what a u32 holds.
+                start + (u64::from(i) * u64::from(last) / u64::from((count - 1).max(1))) as u32
+            })
+        };
+        let Self { x, y, .. } = self;
+        let (columns, rows) = (self.width.min(width), self.height.min(height));
+        starts(y, self.height, height).flat_map(move |y| {
+            starts(x, self.width, width).map(move |x| Self { x, y, width: columns, height: rows })
+        })
+    }
+
+    /// The pieces that a picture of this size is looked at in: one, unless it is very long.
+    fn pieces(width: u32, height: u32) -> impl Iterator<Item = Self> {
+        let whole = Self { x: 0, y: 0, width, height };
+        let (long, short) = (width.max(height), width.min(height).max(1));
+        let ratio = long as f32 / short as f32;
+        let (length, overlap) = if ratio < LONG {
+            (long, 0)
+        } else {
+            // A face as large as the picture is high lies in one of them.
+            let length = (2 * short).max((2 * long).div_ceil(PIECES as u32));
+            (length, length / 2)
+        };
+        let (across, down) = if width >= height { (length, height) } else { (width, length) };
+        whole.tiles(across.max(1), down.max(1), overlap)
+    }
+}
+
+/// A part of a picture in grey, of this size.
+fn grey_part(picture: &Picture, part: Part, width: u32, height: u32) -> Result<Grey, Error> {
+    let Part { x, y, width: w, height: h } = part;
+    let whole = (w, h) == (picture.width(), picture.height());
+    let cut;
+    let seen = if whole {
+        picture
+    } else {
+        cut = picture.crop(i64::from(x), i64::from(y), w, h)?;
+        &cut
+    };
+    Ok(seen.to_grey_of(width, height)?)
+}
+
 impl Detector for CnnDetector {
     fn detect(&mut self, picture: &Picture) -> Result<Vec<Detection>, Error> {
-        self.detect_grey(&picture.to_grey())
+        let (width, height) = (picture.width(), picture.height());
+        let mut found = Vec::new();
+        if width > 0 && height > 0 {
+            for part in Part::pieces(width, height) {
+                self.search(picture, part, &mut found)?;
+            }
+        }
+        self.settled(picture, found)
+    }
+
+    fn detect_patch(&mut self, patch: &Picture) -> Result<Vec<Detection>, Error> {
+        let part = Part { x: 0, y: 0, width: patch.width(), height: patch.height() };
+        let found = self.look(patch, part, 1.0, self.candidate())?;
+        self.settled(patch, found)
+    }
+
+    fn finds_turned(&self) -> bool {
+        true
+    }
+
+    /// What is seen now and was seen a moment ago is believed with half the score that something new needs.
+    fn include_unsure(&mut self) -> f32 {
+        self.least = self.parameters.threshold / 2.0;
+        self.parameters.threshold
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_cover_all_of_a_picture_and_overlap() {
+        for (width, height, side, overlap) in
+            [(1000, 700, 640, 160), (640, 480, 640, 160), (50, 3000, 640, 160)]
+        {
+            let whole = Part { x: 0, y: 0, width, height };
+            let tiles: Vec<Part> = whole.tiles(side, side, overlap).collect();
+            for (x, y) in [(0, 0), (width - 1, height - 1), (width / 2, height / 2), (width / 3, height - 1)]
+            {
+                let holds =
+                    |t: &Part| (t.x..t.x + t.width).contains(&x) && (t.y..t.y + t.height).contains(&y);
+                assert!(tiles.iter().any(holds), "{x},{y} of {width}x{height}: {tiles:?}");
+            }
+            assert!(tiles.iter().all(|t| t.x + t.width <= width && t.y + t.height <= height), "{tiles:?}");
+        }
+    }
+
+    #[test]
+    fn panoramas_are_looked_at_in_few_pieces_and_photos_in_one() {
+        for (width, height, count) in [(640, 480, 1), (1920, 818, 1), (3000, 1000, 2), (12_000, 800, 14)] {
+            assert_eq!(Part::pieces(width, height).count(), count, "{width}x{height}");
+            assert_eq!(Part::pieces(height, width).count(), count, "{height}x{width}");
+        }
+        assert!(Part::pieces(60_000, 10).count() <= PIECES);
+        assert_eq!(Part::pieces(1, 1).collect::<Vec<_>>(), [Part { x: 0, y: 0, width: 1, height: 1 }]);
     }
 }

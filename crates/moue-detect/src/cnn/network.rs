@@ -1,20 +1,21 @@
 //! The network: an anchor-free pyramid in the manner of YuNet (Wu et al. 2023) and SCRFD (Guo et al. 2021),
 //! on grey pictures.
 //!
-//! A block is a depthwise 3x3 convolution, a pointwise one, normalisation and ReLU. The stem takes the picture
+//! A block is a depthwise 3x3 convolution, a pointwise one, batch normalisation and ReLU. The stem takes the picture
 //! in 2x2 pieces (each pixel of its input holds four of the picture's), so that its first feature map, at a
-//! quarter of the side, costs one small convolution. Heads sit at strides 8, 16 and 32.
+//! quarter of the side, costs one small convolution. Heads sit at strides 8, 16, 32 and 64. What the coarser levels
+//! know is handed down to the finer ones, except from stride 64, so that sides need be multiples of 32 only.
 
 use moue_graph::{Activation, Graph, GraphBuilder, LayerId, Op, Padding, Result};
 
 /// Pixels of the picture a cell of each level spans, finest first.
-pub const STRIDES: [usize; 3] = [8, 16, 32];
+pub const STRIDES: [usize; 4] = [8, 16, 32, 64];
 
 /// Sides of the input are multiples of this.
 pub const GRANULE: usize = 32;
 
 /// Values a cell gives: score logit, offset of the centre across and down (in strides), logarithms of width and
-/// height (in [`UNIT`] strides).
+/// height (in [`UNIT`] strides) of the face held upright.
 pub const VALUES: usize = 5;
 
 /// Strides in the width and height that a cell gives as 0.
@@ -22,10 +23,11 @@ pub const UNIT: f32 = 3.0;
 
 const STEM: usize = 24;
 const FINE: usize = 48;
-const MIDDLE: usize = 64;
+const MIDDLE: usize = 80;
 const COARSE: usize = 128;
-/// Channels of the pyramid.
-const NECK: usize = 48;
+const TOP: usize = 128;
+/// Channels of the pyramid above its finest level, which has [`FINE`].
+const NECK: usize = 64;
 
 /// The network for pictures of `height` x `width` pixels, both multiples of [`GRANULE`]. Its input is
 /// `[height / 2, width / 2, 4]`: the grey levels of each 2x2 piece, row by row, as -1..1. Its output is one row:
@@ -48,20 +50,29 @@ pub fn network(height: usize, width: usize) -> Result<Graph> {
     let middle = residual(&mut b, "middle_3", x, MIDDLE)?;
     let x = block(&mut b, "coarse_0", middle, COARSE, 2)?;
     let x = residual(&mut b, "coarse_1", x, COARSE)?;
-    let coarse = residual(&mut b, "coarse_2", x, COARSE)?;
+    let x = residual(&mut b, "coarse_2", x, COARSE)?;
+    let coarse = residual(&mut b, "coarse_3", x, COARSE)?;
+    // Padded behind only, whether the side is even or odd, so that a cell lies in the same place in both.
+    let x = b.add("top_pad", Op::ZeroPadding2D { padding: [[0, 2], [0, 2]] }, &[coarse])?;
+    let x = block_with(&mut b, "top_0", x, TOP, 2, Padding::Valid)?;
+    let x = residual(&mut b, "top_1", x, TOP)?;
+    let top = residual(&mut b, "top_2", x, TOP)?;
 
-    let coarse = lateral(&mut b, "neck_coarse", coarse)?;
+    let top = lateral(&mut b, "neck_top", top, NECK)?;
+    let coarse = lateral(&mut b, "neck_coarse", coarse, NECK)?;
     let up = b.add("neck_coarse_up", Op::UpSampling2D { size: [2, 2] }, &[coarse])?;
-    let middle = lateral(&mut b, "neck_middle", middle)?;
+    let middle = lateral(&mut b, "neck_middle", middle, NECK)?;
     let middle = b.add("neck_middle_add", Op::Add, &[middle, up])?;
     let middle = block(&mut b, "neck_middle_out", middle, NECK, 1)?;
-    let up = b.add("neck_middle_up", Op::UpSampling2D { size: [2, 2] }, &[middle])?;
+    let up = lateral(&mut b, "neck_fine", middle, FINE)?;
+    let up = b.add("neck_middle_up", Op::UpSampling2D { size: [2, 2] }, &[up])?;
     let fine = b.add("neck_fine_add", Op::Add, &[fine, up])?;
-    let fine = block(&mut b, "neck_fine_out", fine, NECK, 1)?;
+    let fine = block(&mut b, "neck_fine_out", fine, FINE, 1)?;
 
     let mut rows = Vec::new();
-    for (name, x) in [("fine", fine), ("middle", middle), ("coarse", coarse)] {
-        let x = block(&mut b, &format!("head_{name}"), x, NECK, 1)?;
+    for (name, x) in LEVELS.into_iter().zip([fine, middle, coarse, top]) {
+        let channels = if name == LEVELS[0] { FINE } else { NECK };
+        let x = block(&mut b, &format!("head_{name}"), x, channels, 1)?;
         let x = b.add(head(name), convolution(VALUES, [1, 1], 1, true), &[x])?;
         rows.push(b.add(format!("head_{name}_row"), Op::Flatten, &[x])?);
     }
@@ -69,16 +80,19 @@ pub fn network(height: usize, width: usize) -> Result<Graph> {
     b.finish()
 }
 
+/// What the levels are called in the names of layers, finest first.
+const LEVELS: [&str; 4] = ["fine", "middle", "coarse", "top"];
+
 /// Names of the layers that give the cells' values.
-pub fn heads() -> [String; 3] {
-    ["fine", "middle", "coarse"].map(head)
+pub fn heads() -> [String; 4] {
+    LEVELS.map(head)
 }
 
 fn head(name: &str) -> String {
     format!("head_{name}_values")
 }
 
-fn convolution(filters: usize, kernel_size: [usize; 2], stride: usize, use_bias: bool) -> Op {
+pub(super) fn convolution(filters: usize, kernel_size: [usize; 2], stride: usize, use_bias: bool) -> Op {
     Op::Conv2D {
         filters,
         kernel_size,
@@ -89,38 +103,51 @@ fn convolution(filters: usize, kernel_size: [usize; 2], stride: usize, use_bias:
     }
 }
 
-fn normalised(b: &mut GraphBuilder, name: &str, x: LayerId) -> Result<LayerId> {
+pub(super) fn normalised(b: &mut GraphBuilder, name: &str, x: LayerId) -> Result<LayerId> {
     let norm = Op::BatchNormalization { epsilon: 1e-3, momentum: 0.98 };
     let x = b.add(format!("{name}_bn"), norm, &[x])?;
     b.add(format!("{name}_relu"), Op::Activation { function: Activation::Relu }, &[x])
 }
 
-fn block(b: &mut GraphBuilder, name: &str, x: LayerId, channels: usize, stride: usize) -> Result<LayerId> {
-    let depthwise = Op::DepthwiseConv2D {
-        kernel_size: [3, 3],
-        strides: [stride; 2],
-        padding: Padding::Same,
-        use_bias: false,
-    };
+pub(super) fn block(
+    b: &mut GraphBuilder,
+    name: &str,
+    x: LayerId,
+    channels: usize,
+    stride: usize,
+) -> Result<LayerId> {
+    block_with(b, name, x, channels, stride, Padding::Same)
+}
+
+fn block_with(
+    b: &mut GraphBuilder,
+    name: &str,
+    x: LayerId,
+    channels: usize,
+    stride: usize,
+    padding: Padding,
+) -> Result<LayerId> {
+    let depthwise =
+        Op::DepthwiseConv2D { kernel_size: [3, 3], strides: [stride; 2], padding, use_bias: false };
     let x = b.add(format!("{name}_depthwise"), depthwise, &[x])?;
     let x = b.add(format!("{name}_pointwise"), convolution(channels, [1, 1], 1, false), &[x])?;
     normalised(b, name, x)
 }
 
-fn residual(b: &mut GraphBuilder, name: &str, x: LayerId, channels: usize) -> Result<LayerId> {
+pub(super) fn residual(b: &mut GraphBuilder, name: &str, x: LayerId, channels: usize) -> Result<LayerId> {
     let y = block(b, name, x, channels, 1)?;
     b.add(format!("{name}_add"), Op::Add, &[x, y])
 }
 
-fn lateral(b: &mut GraphBuilder, name: &str, x: LayerId) -> Result<LayerId> {
-    let x = b.add(name, convolution(NECK, [1, 1], 1, false), &[x])?;
+fn lateral(b: &mut GraphBuilder, name: &str, x: LayerId, channels: usize) -> Result<LayerId> {
+    let x = b.add(name, convolution(channels, [1, 1], 1, false), &[x])?;
     normalised(b, name, x)
 }
 
 /// The cells of all levels for an input of this size, in the order of the network's output: stride, column, row.
 pub fn cells(height: usize, width: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     STRIDES.into_iter().flat_map(move |stride| {
-        let (rows, columns) = (height / stride, width / stride);
+        let (rows, columns) = (height.div_ceil(stride), width.div_ceil(stride));
         (0..rows).flat_map(move |row| (0..columns).map(move |column| (stride, column, row)))
     })
 }
@@ -131,8 +158,11 @@ mod tests {
 
     #[test]
     fn the_output_has_five_values_a_cell_and_few_parameters() {
+        for (height, width) in [(96, 160), (64, 128), (32, 32), (480, 640)] {
+            let graph = network(height, width).unwrap();
+            assert_eq!(graph.output_shape(), &vec![cells(height, width).count() * VALUES]);
+        }
         let graph = network(96, 160).unwrap();
-        assert_eq!(graph.output_shape(), &vec![cells(96, 160).count() * VALUES]);
         let (all, _) = graph.parameter_count();
         assert!(all < 300_000, "{all} parameters");
         for name in heads() {

@@ -4,18 +4,24 @@
 //! that is stopped and resumed gives the weights of one that was not.
 
 mod canvas;
+mod close;
 mod cover;
 mod decoys;
 mod loss;
 mod random;
+mod refinement;
 mod scenes;
+mod schedule;
 
-pub use scenes::{Album, HardNegative};
+pub use close::{FalseFace, Shelf, false_faces};
+pub use loss::{Lesson, Role, Target};
+pub use refinement::{RefineRecipe, Refinement};
+pub use scenes::{Album, HardNegative, Sources};
 
 use std::path::{Path, PathBuf};
 
-use moue_graph::engine::{Engine, Optimizer, TrainingOptions, TrainingSession, TrainingState};
-use moue_graph::{Graph, Weights, checkpoint};
+use moue_graph::engine::{Engine, Optimizer, TrainingOptions, TrainingSession};
+use moue_graph::{Graph, Weights};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +32,7 @@ use super::network::{GRANULE, VALUES, cells, heads, network};
 use crate::Error;
 use crate::labelled::Photo;
 use scenes::seen_at;
+use schedule::Schedule;
 
 /// How the network is trained; read from TOML, unknown keys are errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,10 +42,11 @@ pub struct Recipe {
     pub seed: u64,
     /// Batches; a run that is done can be resumed with more only before `decay_steps` have begun.
     pub steps: u64,
-    /// Scenes a batch, 1..=256.
-    pub batch: usize,
-    /// Side of a scene in pixels, a multiple of 32 in 64..=640.
-    pub side: usize,
+    /// Side of a scene in pixels, a multiple of 32 in 64..=960, and scenes a batch, 1..=256: for small faces many small
+    /// scenes, for large ones a few large ones. They take turns.
+    pub shapes: Vec<[usize; 2]>,
+    /// Steps of one shape before it is the next one's turn.
+    pub block: u64,
     /// Learning rate of Adam between warm-up and decay.
     pub rate: f32,
     /// Steps over which the rate rises at the start.
@@ -51,6 +59,8 @@ pub struct Recipe {
     pub averaging: f32,
     /// Steps between searches for false faces in the backgrounds.
     pub mine_every: u64,
+    /// How the second network is trained, after the first; without it there is none.
+    pub refine: Option<RefineRecipe>,
 }
 
 impl Default for Recipe {
@@ -58,14 +68,15 @@ impl Default for Recipe {
         Self {
             seed: 1,
             steps: 12_000,
-            batch: 16,
-            side: 256,
+            shapes: vec![[256, 16]],
+            block: 25,
             rate: 2e-3,
             warm_up: 200,
             decay_steps: 3_000,
             weight_decay: 1e-3,
             averaging: 0.998,
             mine_every: 1_000,
+            refine: None,
         }
     }
 }
@@ -75,21 +86,20 @@ impl Recipe {
     /// [`Error::Parameter`] where a value has no meaning.
     pub fn check(&self) -> Result<(), Error> {
         let fault = |name, value: String, expected| Err(Error::Parameter { name, value, expected });
-        if !(1..=256).contains(&self.batch) {
-            return fault("batch", self.batch.to_string(), "1 to 256");
+        if self.shapes.is_empty() || self.block == 0 {
+            return fault("shapes", "none".to_owned(), "at least one [side, batch], and block above 0");
         }
-        if !(64..=640).contains(&self.side) || !self.side.is_multiple_of(GRANULE) {
-            return fault("side", self.side.to_string(), "a multiple of 32 in 64 to 640");
+        for &[side, batch] in &self.shapes {
+            if !(1..=256).contains(&batch) {
+                return fault("batch", batch.to_string(), "1 to 256");
+            }
+            if !(64..=960).contains(&side) || !side.is_multiple_of(GRANULE) {
+                return fault("side", side.to_string(), "a multiple of 32 in 64 to 960");
+            }
         }
-        if !(self.rate > 0.0 && self.rate <= 1.0) {
-            return fault("rate", self.rate.to_string(), "above 0 and at most 1");
-        }
-        if self.steps == 0 || self.decay_steps > self.steps {
-            return fault(
-                "decay_steps",
-                self.decay_steps.to_string(),
-                "at most the number of steps, which is above 0",
-            );
+        self.schedule().check()?;
+        if let Some(refine) = &self.refine {
+            refine.check()?;
         }
         if !(0.0..1.0).contains(&self.averaging) || !(0.0..=1.0).contains(&self.weight_decay) {
             return fault("averaging", self.averaging.to_string(), "in 0..1, weight_decay in 0..=1");
@@ -97,13 +107,14 @@ impl Recipe {
         Ok(())
     }
 
-    /// Learning rate of a step, counted from 0.
-    fn rate_at(&self, step: u64) -> f32 {
-        let rise = ((step + 1) as f32 / self.warm_up.max(1) as f32).min(1.0);
-        let left = (self.steps.saturating_sub(step)) as f32 / self.decay_steps.max(1) as f32;
-        let fall =
-            if left < 1.0 { 0.01 + 0.99 * 0.5 * (1.0 - (std::f32::consts::PI * left).cos()) } else { 1.0 };
-        self.rate * rise * fall
+    /// Which of the shapes a step has, counted from 0.
+    fn shape_at(&self, step: u64) -> usize {
+        (step / self.block.max(1)) as usize % self.shapes.len().max(1)
+    }
+
+    fn schedule(&self) -> Schedule {
+        let &Self { steps, rate, warm_up, decay_steps, .. } = self;
+        Schedule { steps, rate, warm_up, decay_steps }
     }
 }
 
@@ -138,7 +149,8 @@ pub struct Training<'a> {
     album: &'a Album,
     backgrounds: &'a [Photo],
     engine: &'a dyn Engine,
-    session: Box<dyn TrainingSession>,
+    /// One for each shape of the recipe; the one whose turn it is holds the state.
+    sessions: Vec<Box<dyn TrainingSession>>,
     average: Weights,
     hard: Vec<HardNegative>,
     step: u64,
@@ -162,36 +174,38 @@ impl<'a> Training<'a> {
         folder: &Path,
     ) -> Result<Self, Error> {
         recipe.check()?;
-        let graph = network(recipe.side, recipe.side)?;
+        let fresh = fresh(&network(GRANULE, GRANULE)?, recipe.seed);
+        let weights = start.map_or_else(|| fresh.clone(), |start| started(&fresh, start));
         let optimizer =
             Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: recipe.weight_decay };
-        let options = TrainingOptions {
-            max_batch: recipe.batch,
-            threads,
-            optimizer,
-            sharpness: 0.0,
-            seed: recipe.seed,
+        let session = |&[side, batch]: &[usize; 2]| {
+            let options = TrainingOptions {
+                max_batch: batch,
+                threads,
+                optimizer: optimizer.clone(),
+                sharpness: 0.0,
+                seed: recipe.seed,
+            };
+            engine.training(&network(side, side)?, &weights, &options)
         };
-        let weights = start.map_or_else(|| fresh(&graph, recipe.seed), |network| network.weights().clone());
-        let mut session = engine.training(&graph, &weights, &options)?;
+        let sessions = recipe.shapes.iter().map(session).collect::<Result<Vec<_>, _>>()?;
         std::fs::create_dir_all(folder).map_err(|source| Error::Io { path: folder.to_owned(), source })?;
         let mut training = Self {
             recipe,
             album,
             backgrounds,
             engine,
-            session: engine.training(&graph, &weights, &options)?,
+            sessions,
             average: weights,
             hard: Vec::new(),
             step: 0,
             folder: folder.to_owned(),
         };
         if training.checkpoint().is_file() {
-            let (header, tensors) = checkpoint::load(training.checkpoint())?;
-            let header: Header = serde_json::from_value(header)
-                .map_err(|e| Error::Training(format!("the checkpoint is of another kind: {e}")))?;
+            let (header, state, average) = schedule::load(&training.checkpoint(), |h: &Header| h.step)?;
             let same = Recipe {
                 steps: training.recipe.steps,
+                refine: training.recipe.refine.clone(),
                 decay_steps: training.recipe.decay_steps,
                 ..header.recipe.clone()
             };
@@ -202,22 +216,9 @@ impl<'a> Training<'a> {
                     training.checkpoint().display()
                 )));
             }
-            let part = |prefix: &str| {
-                let mut part = Weights::new();
-                for (name, tensor) in tensors.iter() {
-                    if let Some(name) = name.strip_prefix(prefix) {
-                        part.insert(name, tensor.clone());
-                    }
-                }
-                part
-            };
-            session.restore(&TrainingState {
-                weights: part("weights/"),
-                slots: part("slots/"),
-                step: header.step,
-            })?;
-            training.session = session;
-            training.average = part("average/");
+            let shape = training.recipe.shape_at(header.step.saturating_sub(1));
+            training.sessions[shape].restore(&state)?;
+            training.average = average;
             training.hard = header.hard;
             training.step = header.step;
         }
@@ -244,35 +245,44 @@ impl<'a> Training<'a> {
     /// # Errors
     /// Those of the engine and of files; [`Error::Training`] where the loss is no number any more.
     pub fn run(&mut self, report: &mut dyn FnMut(Progress) -> bool) -> Result<(), Error> {
-        let side = self.recipe.side;
-        let scenes = |hard: &[HardNegative], album: &Album, recipe: &Recipe, step: u64| {
-            (0..recipe.batch as u64)
-                .into_par_iter()
-                .map(|i| album.scene(recipe.seed, step, i, side, hard))
-                .collect::<Result<Vec<_>, Error>>()
-        };
-        let mut pictures = vec![0.0; self.recipe.batch * side * side];
+        let scenes =
+            |album: &Album, hard: &[HardNegative], seed: u64, step: u64, [side, batch]: [usize; 2]| {
+                (0..batch as u64)
+                    .into_par_iter()
+                    .map(|i| album.scene(seed, step, i, side, hard))
+                    .collect::<Result<Vec<_>, Error>>()
+            };
+        let most = self.recipe.shapes.iter().map(|[side, batch]| side * side * batch).max().unwrap_or(0);
+        let mut pictures = vec![0.0; most];
         let (mut sum, mut count) = (0.0_f64, 0_u64);
         while self.step < self.recipe.steps {
             if self.step > 0 && self.step.is_multiple_of(self.recipe.mine_every) {
                 self.hard = self.mine()?;
             }
-            let batch = scenes(&self.hard, self.album, &self.recipe, self.step)?;
-            let mut targets = Vec::with_capacity(batch.len());
-            for ((pixels, boxes), out) in batch.into_iter().zip(pictures.chunks_exact_mut(side * side)) {
-                pack(&pixels, side, side, out);
-                targets.push(boxes);
+            let turn = self.recipe.shape_at(self.step);
+            let before = self.recipe.shape_at(self.step.saturating_sub(1));
+            if turn != before {
+                let state = self.sessions[before].state();
+                self.sessions[turn].restore(&state)?;
             }
-            let rate = self.recipe.rate_at(self.step);
-            let loss =
-                self.session.step_with(&pictures, self.recipe.batch, rate, &mut |outputs, gradients| {
-                    Ok(loss::loss(outputs, gradients, &targets, side, side))
-                })?;
+            let [side, batch] = self.recipe.shapes[turn];
+            let pictures = &mut pictures[..side * side * batch];
+            let mut lessons = Vec::with_capacity(batch);
+            let made = scenes(self.album, &self.hard, self.recipe.seed, self.step, [side, batch])?;
+            for ((pixels, lesson), out) in made.into_iter().zip(pictures.chunks_exact_mut(side * side)) {
+                pack(&pixels, side, side, out);
+                lessons.push(lesson);
+            }
+            let rate = self.recipe.schedule().rate_at(self.step);
+            let loss = self.sessions[turn].step_with(pictures, batch, rate, &mut |outputs, gradients| {
+                Ok(loss::loss(outputs, gradients, &lessons, side, side))
+            })?;
             if !loss.is_finite() {
                 return Err(Error::Training(format!("the loss of step {} is no number", self.step)));
             }
             self.step += 1;
-            self.take_average();
+            let current = self.session().weights();
+            schedule::follow(&mut self.average, &current, self.recipe.averaging, self.step);
             sum += f64::from(loss);
             count += 1;
             if self.step.is_multiple_of(REPORT_EVERY) || self.step == self.recipe.steps {
@@ -287,36 +297,14 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    /// The average follows at the same pace however few steps there were.
-    fn take_average(&mut self) {
-        let keep = self.recipe.averaging.min((self.step as f32 - 1.0) / (self.step as f32 + 9.0));
-        let current = self.session.weights();
-        let mut new = Weights::new();
-        for (name, tensor) in current.iter() {
-            let mut tensor = tensor.clone();
-            if let Some(old) = self.average.get(name) {
-                for (value, old) in tensor.data_mut().iter_mut().zip(old.data()) {
-                    *value += keep * (old - *value);
-                }
-            }
-            new.insert(name, tensor);
-        }
-        self.average = new;
+    /// The session that holds the state after the steps done so far.
+    fn session(&self) -> &dyn TrainingSession {
+        &*self.sessions[self.recipe.shape_at(self.step.saturating_sub(1))]
     }
 
     fn save(&self) -> Result<(), Error> {
-        let state = self.session.state();
-        let mut tensors = Weights::new();
-        for (prefix, part) in
-            [("weights", &state.weights), ("slots", &state.slots), ("average", &self.average)]
-        {
-            for (name, tensor) in part.iter() {
-                tensors.insert(format!("{prefix}/{name}"), tensor.clone());
-            }
-        }
         let header = Header { recipe: self.recipe.clone(), step: self.step, hard: self.hard.clone() };
-        let header = serde_json::to_value(header).map_err(|e| Error::Training(e.to_string()))?;
-        Ok(checkpoint::save(self.checkpoint(), &header, &tensors)?)
+        schedule::save(&self.checkpoint(), &header, self.session(), &self.average)
     }
 
     /// Looks for faces where there are none, with the averaged weights, in half of the backgrounds: as the detector looks
@@ -354,6 +342,16 @@ impl<'a> Training<'a> {
         found.truncate(1200);
         Ok(found)
     }
+}
+
+/// Weights to begin with: those of another network where it has them in the same shape, new ones elsewhere.
+fn started(fresh: &Weights, start: &Network) -> Weights {
+    let mut weights = Weights::new();
+    for (name, tensor) in fresh.iter() {
+        let own = start.weights().get(name).filter(|own| own.shape() == tensor.shape());
+        weights.insert(name, own.unwrap_or(tensor).clone());
+    }
+    weights
 }
 
 /// First weights: as every network's, but scores start at about 1 %, or the loss of the background would drown all else.

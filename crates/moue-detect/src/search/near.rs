@@ -2,7 +2,7 @@
 
 use moue_media::{Picture, Region};
 
-use crate::cnn::overlap;
+use crate::cnn::suppressed;
 use crate::{Detection, Detector, Error};
 
 /// Side of the square that is looked at, in sides of the face expected in its middle.
@@ -11,9 +11,6 @@ const AROUND: f32 = 2.5;
 /// Pixels to which that square is brought, so that every face is about as large as detectors like it, and the
 /// detector prepares for one size.
 const SIDE: u32 = 128;
-
-/// Overlap from which faces found in two squares are one.
-const SAME_FACE: f32 = 0.4;
 
 /// The faces around each place where one is expected, best first.
 pub fn detect(
@@ -31,7 +28,7 @@ pub fn detect(
         }
         let part = picture.crop_resized(Region { x, y, width: side, height: side }, SIDE)?;
         let scale = side / SIDE as f32;
-        all.extend(detector.detect(&part)?.into_iter().map(|found| Detection {
+        all.extend(detector.detect_patch(&part)?.into_iter().map(|found| Detection {
             x: found.x * scale + x,
             y: found.y * scale + y,
             width: found.width * scale,
@@ -40,11 +37,5 @@ pub fn detect(
         }));
     }
     all.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.y.total_cmp(&b.y)).then(a.x.total_cmp(&b.x)));
-    let mut faces: Vec<Detection> = Vec::new();
-    for face in all {
-        if faces.iter().all(|other| overlap(other, &face) < SAME_FACE) {
-            faces.push(face);
-        }
-    }
-    Ok(faces)
+    Ok(suppressed(all))
 }

@@ -10,6 +10,8 @@ use crate::{Picture, Region};
 pub struct FaceMark<'a> {
     /// Where the face is. What leaves the picture is cut off, so that the frame stays visible.
     pub region: Region,
+    /// Degrees by which the frame is turned clockwise about the centre of the region.
+    pub roll: f32,
     /// One short line, such as "happy 87 %". No plate is drawn for an empty one.
     pub label: &'a str,
     /// Colour of the frame and the plate; the text is black or white, whichever reads better on it.
@@ -18,7 +20,7 @@ pub struct FaceMark<'a> {
 
 /// Draws a frame around one face and its label above it; see [`draw_faces`].
 pub fn draw_face(picture: &mut Picture, region: Region, label: &str, colour: [u8; 3]) {
-    draw_faces(picture, &[FaceMark { region, label, colour }]);
+    draw_faces(picture, &[FaceMark { region, roll: 0.0, label, colour }]);
 }
 
 /// Draws a frame around each face, and then the labels on top.
@@ -30,7 +32,7 @@ pub fn draw_face(picture: &mut Picture, region: Region, label: &str, colour: [u8
 /// finite, are left out.
 pub fn draw_faces(picture: &mut Picture, faces: &[FaceMark<'_>]) {
     let frames: Vec<(Frame, &FaceMark<'_>)> =
-        faces.iter().filter_map(|face| Some((Frame::new(picture, face.region)?, face))).collect();
+        faces.iter().filter_map(|face| Some((Frame::new(picture, face.region, face.roll)?, face))).collect();
     for (frame, face) in &frames {
         frame.draw(picture, face.colour);
     }
@@ -56,11 +58,19 @@ struct Frame {
     line: f32,
     /// Width of the contour on both sides of the line that sets it off from pixels of its own colour.
     contour: f32,
+    /// Where the frame is turned: what it encloses, as far as it lies in the picture.
+    turned: Option<Area>,
 }
+
+/// Degrees of roll from which a frame is turned.
+const TURNED: f32 = 3.0;
 
 impl Frame {
     /// `None` where nothing of the region can be seen.
-    fn new(picture: &Picture, region: Region) -> Option<Self> {
+    fn new(picture: &Picture, region: Region, roll: f32) -> Option<Self> {
+        if roll.is_finite() && roll.abs() >= TURNED {
+            return Self::turned(picture, region, roll);
+        }
         let area = Area::visible(picture, region)?;
         let picture_side = picture.width().min(picture.height()) as f32;
         let face_side = (area.right - area.left).min(area.bottom - area.top);
@@ -79,8 +89,32 @@ impl Frame {
             right: snap(area.right, width),
             bottom: snap(area.bottom, height),
             radius: line * 2.5,
+            roll: 0.0,
         };
-        Some(Self { edge, line, contour })
+        Some(Self { edge, line, contour, turned: None })
+    }
+
+    /// A turned frame may leave the picture: a part of it is cut off with the face.
+    fn turned(picture: &Picture, region: Region, roll: f32) -> Option<Self> {
+        let Region { x, y, width, height } = region;
+        let (sin, cos) = roll.to_radians().sin_cos();
+        let across = (width * cos).abs() + (height * sin).abs();
+        let down = (width * sin).abs() + (height * cos).abs();
+        let (middle, centre) = (x + width / 2.0, y + height / 2.0);
+        let hull = Region { x: middle - across / 2.0, y: centre - down / 2.0, width: across, height: down };
+        let area = Area::visible(picture, hull)?;
+        let picture_side = picture.width().min(picture.height()) as f32;
+        let line = (picture_side / 220.0).min(width.min(height) / 16.0).round().clamp(1.0, 16.0);
+        let contour = (line / 2.0).round().max(1.0);
+        let edge = Rounded {
+            left: x,
+            top: y,
+            right: x + width,
+            bottom: y + height,
+            radius: line * 2.5,
+            roll: roll.to_radians(),
+        };
+        Some(Self { edge, line, contour, turned: Some(area) })
     }
 
     fn draw(&self, picture: &mut Picture, colour: [u8; 3]) {
@@ -90,6 +124,9 @@ impl Frame {
 
     /// All that the frame covers or encloses.
     fn outer(&self) -> Area {
+        if let Some(area) = self.turned {
+            return area;
+        }
         let reach = self.line / 2.0 + self.contour;
         Area {
             left: self.edge.left - reach,
@@ -183,6 +220,7 @@ impl Plate {
             right: area.right,
             bottom: area.bottom,
             radius: self.height * 0.18,
+            roll: 0.0,
         };
         ground.fill(picture, colour, 1.0);
         let top = area.top + (self.height - self.size) / 2.0;

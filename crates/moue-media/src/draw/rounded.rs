@@ -12,6 +12,8 @@ pub struct Rounded {
     pub bottom: f32,
     /// Radius of the corners.
     pub radius: f32,
+    /// Radians by which it is turned clockwise about its centre.
+    pub roll: f32,
 }
 
 impl Rounded {
@@ -20,8 +22,13 @@ impl Rounded {
         let half_width = (self.right - self.left) / 2.0;
         let half_height = (self.bottom - self.top) / 2.0;
         let radius = self.radius.min(half_width).min(half_height).max(0.0);
-        let dx = (x - (self.left + half_width)).abs() - (half_width - radius);
-        let dy = (y - (self.top + half_height)).abs() - (half_height - radius);
+        let (mut across, mut down) = (x - (self.left + half_width), y - (self.top + half_height));
+        if self.roll != 0.0 {
+            let (sin, cos) = self.roll.sin_cos();
+            (across, down) = (across * cos + down * sin, down * cos - across * sin);
+        }
+        let dx = across.abs() - (half_width - radius);
+        let dy = down.abs() - (half_height - radius);
         dx.max(0.0).hypot(dy.max(0.0)) + dx.max(dy).min(0.0) - radius
     }
 
@@ -50,6 +57,9 @@ impl Rounded {
         colour: [u8; 3],
         coverage: impl Fn(f32) -> f32,
     ) {
+        if self.roll != 0.0 {
+            return self.paint_turned(picture, outside, colour, coverage);
+        }
         let columns = span(self.left - outside, self.right + outside, picture.width());
         let rows = span(self.top - outside, self.bottom + outside, picture.height());
         // Between the lines at the left and right there is nothing to draw, save near the corners.
@@ -68,6 +78,31 @@ impl Rounded {
             };
             for column in left.chain(right) {
                 let strength = coverage(self.distance(column as f32 + 0.5, y));
+                if strength > 0.0 {
+                    blend(&mut line[column * 3..column * 3 + 3], colour, strength);
+                }
+            }
+        }
+    }
+}
+
+impl Rounded {
+    /// As `paint`, going through all that a turned one may touch.
+    fn paint_turned(
+        &self,
+        picture: &mut Picture,
+        outside: f32,
+        colour: [u8; 3],
+        coverage: impl Fn(f32) -> f32,
+    ) {
+        let (x, y) = ((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0);
+        let reach = (self.right - self.left).hypot(self.bottom - self.top) / 2.0 + outside;
+        let stride = picture.width() as usize * 3;
+        let columns = span(x - reach, x + reach, picture.width());
+        for row in span(y - reach, y + reach, picture.height()) {
+            let line = &mut picture.pixels_mut()[row * stride..(row + 1) * stride];
+            for column in columns.clone() {
+                let strength = coverage(self.distance(column as f32 + 0.5, row as f32 + 0.5));
                 if strength > 0.0 {
                     blend(&mut line[column * 3..column * 3 + 3], colour, strength);
                 }

@@ -72,6 +72,7 @@ mod tests {
         Face {
             id,
             bounds: BoundingBox { x, y: 7.0, width: 96.0, height: 96.0 },
+            roll: 0.0,
             score: 0.5,
             emotion: emotion.to_owned(),
             confidence,

@@ -146,24 +146,20 @@ pub struct Videos {
     flags: VideoFlags,
     /// One for each thread.
     analyzers: Vec<Analyzer>,
-    /// Score from which a detection may begin a track.
-    sure: f32,
+    /// How faces are followed, as the detector wants it.
+    tracks: TrackOptions,
     folder: Option<PathBuf>,
 }
 
 impl Videos {
     /// With `folder`, files of every kind are written there.
-    pub fn new(
-        flags: &VideoFlags,
-        analyzers: Vec<Analyzer>,
-        sure: f32,
-        folder: Option<PathBuf>,
-    ) -> Result<Self> {
+    pub fn new(flags: &VideoFlags, mut analyzers: Vec<Analyzer>, folder: Option<PathBuf>) -> Result<Self> {
         if let Some(folder) = &folder {
             let failed = |error| Failure::message(format!("{}: {error}", folder.display()));
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        Ok(Self { flags: flags.clone(), analyzers, sure, folder })
+        let tracks = analyzers.iter_mut().map(Analyzer::prepare_for_video).last().unwrap_or_default();
+        Ok(Self { flags: flags.clone(), analyzers, tracks, folder })
     }
 
     /// Gives a record of every frame until the end of the video, or until `stop` is set.
@@ -189,7 +185,7 @@ impl Videos {
         let mut video = open_after(source, last)?;
         let (width, height) = video.size();
         let options = FollowOptions {
-            tracks: TrackOptions { sure: self.sure, ..TrackOptions::default() },
+            tracks: self.tracks,
             smoothing: !self.flags.no_smoothing,
             min_confidence: self.analyzers.first().and_then(Analyzer::min_confidence),
         };

@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use moue_cpu::CpuEngine;
 use moue_data::{Exclusions, Limits, ReadOptions, Usage};
-use moue_detect::cnn::train::{Album, Recipe, Training};
-use moue_detect::cnn::{CnnDetector, CnnParameters, Network};
+use moue_detect::cnn::train::{
+    Album, Recipe, RefineRecipe, Refinement, Role, Sources, Training, false_faces,
+};
+use moue_detect::cnn::{CnnDetector, CnnParameters, GRANULE, Network};
 use moue_detect::evaluate::Evaluation;
-use moue_detect::labelled::{Part, Photo, read_photos};
+use moue_detect::labelled::{Part, Photo};
 use moue_media::{Grey, Sheet, Tile};
 
 use super::data::Photos;
@@ -52,6 +54,9 @@ pub struct Args {
     threads: Threads,
 }
 
+/// Score of the first network from which the second learns that something is no face.
+const CANDIDATE: f32 = 0.08;
+
 /// Score down to which boxes take part in the calibration, and side of the smallest face that does.
 const LOWEST: f32 = 0.05;
 const SMALLEST: f32 = 20.0;
@@ -66,23 +71,27 @@ pub fn run(args: Args) -> Result {
     })?;
     recipe.check()?;
 
-    let training = |path: PathBuf| -> Result<Vec<Photo>> {
-        Ok(read_photos(&path)?.into_iter().filter(|photo| photo.part() == Part::Training).collect())
-    };
-    let (portraits, streets, backgrounds) = (
-        training(args.photos.portraits())?,
-        training(args.photos.streets())?,
-        training(args.photos.backgrounds())?,
-    );
+    let learnt = |photo: &Photo| photo.part() == Part::Training;
+    let portraits = args.photos.portraits(learnt)?;
+    let streets = args.photos.streets(learnt)?;
+    let everyday = args.photos.everyday(learnt)?;
+    let backgrounds = args.photos.backgrounds(learnt)?;
     let crops = crops(&args)?;
     console::say(format_args!(
-        "{} portraits, {} street photos, {} photos without faces, {} crops",
+        "{} portraits, {} street photos, {} everyday photos, {} photos without faces, {} crops",
         grouped(portraits.len()),
         grouped(streets.len()),
+        grouped(everyday.len()),
         grouped(backgrounds.len()),
         grouped(crops.len())
     ));
-    let album = Album::new(&portraits, &streets, &backgrounds, &crops)?;
+    let album = Album::new(&Sources {
+        portraits: &portraits,
+        streets: &streets,
+        everyday: &everyday,
+        backgrounds: &backgrounds,
+        crops: &crops,
+    })?;
     let start = args.start.as_deref().map(network).transpose()?;
     let steps = recipe.steps;
     let threads = args.threads.count();
@@ -104,11 +113,46 @@ pub fn run(args: Args) -> Result {
             true
         })
     })?;
-    let network = calibrated(Network::new(training.weights().clone())?, &args.photos)?;
+    let mut network = Network::new(training.weights().clone())?;
+    if let Some(refine) = &recipe.refine {
+        network = refined(network, refine, &recipe, &album, threads, &folder)?;
+    }
+    let network = calibrated(network, &args.photos)?;
     let bytes = network.to_bytes()?;
     console::write_file(&args.out, &bytes)?;
     console::say(format_args!("{} holds the network", args.out.display()));
     Ok(Outcome::Done)
+}
+
+/// Trains the second network on what the first takes for faces.
+fn refined(
+    network: Network,
+    refine: &RefineRecipe,
+    recipe: &Recipe,
+    album: &Album,
+    threads: usize,
+    folder: &Path,
+) -> Result<Network> {
+    let parameters =
+        CnnParameters { threshold: CANDIDATE, smallest_face: SMALLEST, threads, ..CnnParameters::default() };
+    let mut detector = CnnDetector::new(Arc::new(network.unrefined()), parameters)?;
+    let wrong = false_faces(album, &mut detector)?;
+    console::say(format_args!("the second network learns that {} places are no faces", grouped(wrong.len())));
+    let mut training =
+        Refinement::open(refine.clone(), recipe.seed, album, wrong, &CpuEngine, threads, folder)?;
+    let (began, first, steps) = (Instant::now(), training.step(), refine.steps);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    pool.install(|| {
+        training.run(&mut |progress| {
+            let rate = (progress.step - first) as f64 / began.elapsed().as_secs_f64();
+            console::say(format_args!(
+                "second network, step {} of {steps}: loss {:.4}, {rate:.2} steps/s",
+                progress.step, progress.loss
+            ));
+            true
+        })
+    })?;
+    Ok(network.refined(training.weights())?)
 }
 
 /// Makes the scores of a network the share of right boxes on the photos for that.
@@ -116,9 +160,13 @@ fn calibrated(network: Network, photos: &Photos) -> Result<Network> {
     let parameters = CnnParameters { threshold: LOWEST, ..CnnParameters::default() };
     let mut detector = CnnDetector::new(Arc::new(network.clone()), parameters)?;
     let mut all = Evaluation::default();
-    for path in [photos.portraits(), photos.streets(), photos.backgrounds()] {
-        let photos = read_photos(&path)?.into_iter();
-        let photos: Vec<Photo> = photos.filter(|photo| photo.part() == Part::Calibration).collect();
+    let aside = |photo: &Photo| photo.part() == Part::Calibration;
+    for photos in [
+        photos.portraits(aside)?,
+        photos.streets(aside)?,
+        photos.everyday(aside)?,
+        photos.backgrounds(aside)?,
+    ] {
         all.extend(Evaluation::of(&mut detector, &photos, SMALLEST)?);
     }
     match all.calibration() {
@@ -142,19 +190,24 @@ fn crops(args: &Args) -> Result<Vec<Grey>> {
 
 /// A sheet of scenes with the boxes that are taught.
 fn show_scenes(album: &Album, recipe: &Recipe, path: &Path) -> Result<()> {
-    let side = recipe.side as u32;
+    let sides: Vec<usize> = recipe.shapes.iter().map(|shape| shape[0]).collect();
+    let shown = sides.iter().copied().max().unwrap_or(GRANULE) as u32;
     let mut tiles = Vec::new();
-    for i in 0..24 {
-        let (pixels, targets) = album.scene(recipe.seed, 0, i, recipe.side, &[])?;
-        let grey = Grey::from_raw(side, side, pixels.iter().map(|&v| v as u8).collect());
+    for (i, &side) in (0..24).zip(sides.iter().cycle()) {
+        let (pixels, lesson) = album.scene(recipe.seed, 0, i, side, &[])?;
+        let grey = Grey::from_raw(side as u32, side as u32, pixels.iter().map(|&v| v as u8).collect());
         let mut picture = grey.ok_or_else(|| Failure::message("a scene of another size"))?.to_picture();
-        for t in targets {
-            let colour = if t.ignore { [255, 160, 0] } else { [0, 220, 0] };
-            super::data::outline(&mut picture, [t.x, t.y, t.width, t.height], colour);
+        for t in lesson.targets {
+            let colour = match t.role {
+                Role::Face { .. } => [0, 220, 0],
+                Role::Ignored => [255, 160, 0],
+                Role::CutOff => [60, 120, 255],
+            };
+            super::data::outline(&mut picture, [t.x, t.y, t.width, t.height], t.roll.to_degrees(), colour);
         }
         tiles.push(Tile { picture, caption: Vec::new(), border: [200; 3] });
     }
-    let sheet = Sheet { title: "Scenes to learn from".to_owned(), columns: 6, side, tiles };
+    let sheet = Sheet { title: "Scenes to learn from".to_owned(), columns: 6, side: shown, tiles };
     sheet.render()?.write(path)?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use moue_data::{Dataset, Limits, ReadOptions, Usage, ferplus};
 use moue_detect::cascade::train::{Material, Progress, TrainParameters, train};
-use moue_detect::labelled::{Photo, read_photos};
+use moue_detect::labelled::Photo;
 use moue_media::Grey;
 
 use super::data::Photos;
@@ -75,8 +75,8 @@ pub fn run(args: Args) -> Result {
     drop(dataset);
     let mut faces = material.of_crops(crops, CROPS)?;
     let of_crops = faces.len();
-    faces.extend(material.of_portraits(&pictures(read_photos(&args.photos.portraits())?))?);
-    let backgrounds = pictures(read_photos(&args.photos.backgrounds())?);
+    faces.extend(material.of_portraits(&pictures(args.photos.portraits(|_| true)?))?);
+    let backgrounds = pictures(args.photos.backgrounds(|_| true)?);
     console::say(format_args!(
         "{} faces of crops, {} of portraits, {} photos without faces, read in {:.0} s",
         grouped(of_crops),

@@ -2,7 +2,7 @@
 
 use moue_media::Grey;
 
-use super::loss::Target;
+use super::loss::{Role, Target};
 
 /// A picture at full size, half, a quarter and so on, so that it can be drawn small without aliasing.
 pub(super) struct Pyramid(Vec<Grey>);
@@ -14,6 +14,11 @@ impl Pyramid {
             levels.push(last.resized(last.width() / 2, last.height() / 2)?);
         }
         Ok(Self(levels))
+    }
+
+    /// The picture at full size.
+    pub fn full(&self) -> &Grey {
+        &self.0[0]
     }
 
     pub fn width(&self) -> f32 {
@@ -73,14 +78,15 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The upright box of the same size.
+    /// The face that fills this box, its roll being known.
     pub fn target(&self) -> Target {
         Target {
             x: self.at[0] - self.half[0],
             y: self.at[1] - self.half[1],
             width: 2.0 * self.half[0],
             height: 2.0 * self.half[1],
-            ignore: false,
+            roll: self.angle,
+            role: Role::Face { roll_weight: 1.0 },
         }
     }
 }
@@ -92,21 +98,20 @@ impl Placement {
         Frame { at: self.to, half, angle: self.angle }
     }
 
-    /// Where a box of the picture comes to lie: the upright box around an ellipse in it.
-    pub fn place(&self, [x, y, w, h]: [f32; 4], ignore: bool) -> Target {
+    /// Where an upright box of the picture comes to lie.
+    pub fn place(&self, [x, y, w, h]: [f32; 4], role: Role) -> Target {
         let flip = if self.mirror { -1.0 } else { 1.0 };
         let (sin, cos) = self.angle.sin_cos();
         let across = (x - self.from[0]) * self.scale * flip;
         let down = (y - self.from[1]) * self.scale * self.stretch;
-        let (a, b) = (w * self.scale / 2.0, h * self.scale * self.stretch / 2.0);
-        let width = 2.0 * (a * cos).hypot(b * sin);
-        let height = 2.0 * (a * sin).hypot(b * cos);
+        let (width, height) = (w * self.scale, h * self.scale * self.stretch);
         Target {
             x: self.to[0] + across * cos - down * sin - width / 2.0,
             y: self.to[1] + across * sin + down * cos - height / 2.0,
             width,
             height,
-            ignore,
+            roll: self.angle,
+            role,
         }
     }
 }

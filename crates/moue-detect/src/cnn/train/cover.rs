@@ -11,9 +11,9 @@ impl Painter<'_> {
     /// those are few people.
     pub(super) fn cover(&mut self, frame: &Frame) {
         match self.random.unit() {
-            kind if kind < 0.34 => self.mask_worn(frame),
-            kind if kind < 0.41 => self.sunglasses(frame),
-            kind if kind < 0.46 => self.hand(frame),
+            kind if kind < 0.22 => self.mask_worn(frame),
+            kind if kind < 0.29 => self.sunglasses(frame),
+            kind if kind < 0.36 => self.hand(frame),
             _ => {}
         }
     }

@@ -1,10 +1,11 @@
 //! Scenes to learn from: parts of photos, and faces of all sizes set into photos without any.
 
 use moue_media::Grey;
+use rayon::prelude::*;
 
 use super::super::detector::CnnParameters;
 use super::canvas::{Canvas, Mask, Placement, Pyramid, spread};
-use super::loss::Target;
+use super::loss::{Lesson, Role, Target};
 use super::random::Random;
 use crate::Error;
 use crate::labelled::{LabelledBox, Photo};
@@ -21,19 +22,51 @@ const SMALLEST: f32 = 12.0;
 const VISIBLE: f32 = 0.55;
 const HIDDEN: f32 = 0.12;
 
+/// Pixels (root of the area) from which a portrait can be set into scenes as a large face.
+const LARGE: f32 = 170.0;
+
+/// Size of a face from which only large portraits are enlarged to it.
+const NEEDS_LARGE: f32 = 260.0;
+
+/// How well the roll of faces in photos of all kinds is known: people lean their heads.
+const EVERYDAY_ROLL: f32 = 0.5;
+
 pub(super) struct Labelled {
     pub pyramid: Pyramid,
     /// Centre, width, height of each face.
     pub faces: Vec<[f32; 4]>,
-    ignored: Vec<[f32; 4]>,
+    pub ignored: Vec<[f32; 4]>,
+    /// Whether all faces have boxes.
+    pub complete: bool,
+    /// How well it is known that the faces are upright, 0 to 1.
+    pub roll_weight: f32,
+}
+
+/// What an [`Album`] is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// Photos of one person each, more or less frontal and upright.
+    pub portraits: &'a [Photo],
+    /// Photos of the street.
+    pub streets: &'a [Photo],
+    /// Photos of all kinds, close-ups among them.
+    pub everyday: &'a [Photo],
+    /// Photos without faces.
+    pub backgrounds: &'a [Photo],
+    /// Face crops of 48x48 pixels as in FER2013.
+    pub crops: &'a [Grey],
 }
 
 /// All pictures that scenes are made from.
 pub struct Album {
     /// Photos of one person each, more or less frontal, with a box.
     pub(super) portraits: Vec<Labelled>,
-    /// Photos with faces as they come.
-    streets: Vec<Labelled>,
+    /// Places among the portraits of those whose face has [`LARGE`] pixels or more.
+    large: Vec<usize>,
+    /// Photos of the street, with faces as they come.
+    pub(super) streets: Vec<Labelled>,
+    /// Everyday photos, with faces as they come.
+    pub(super) everyday: Vec<Labelled>,
     pub(super) backgrounds: Vec<Pyramid>,
     /// Faces without surroundings, 48x48.
     crops: Vec<Pyramid>,
@@ -50,13 +83,15 @@ pub struct HardNegative {
     pub scale: f32,
 }
 
-fn labelled(photos: &[Photo]) -> Result<Vec<Labelled>, Error> {
+fn labelled(photos: &[Photo], roll_weight: f32) -> Result<Vec<Labelled>, Error> {
     let place = |b: &LabelledBox| [b.x + b.width / 2.0, b.y + b.height / 2.0, b.width, b.height];
-    let all = photos.iter().map(|photo| {
+    let all = photos.par_iter().map(|photo| {
         Ok(Labelled {
             pyramid: Pyramid::new(&photo.picture)?,
             faces: photo.boxes.iter().filter(|b| !b.ignore).map(place).collect(),
             ignored: photo.boxes.iter().filter(|b| b.ignore).map(place).collect(),
+            complete: photo.complete,
+            roll_weight,
         })
     });
     Ok(all
@@ -67,25 +102,27 @@ fn labelled(photos: &[Photo]) -> Result<Vec<Labelled>, Error> {
 }
 
 impl Album {
-    /// Takes photos of one person, photos of the street, photos without faces and face crops of 48x48 pixels as in
-    /// FER2013.
+    /// Takes in photos and crops. Everyday photos of one person, seen large enough, serve as portraits too.
     ///
     /// # Errors
     /// [`Error::Training`] where there are no portraits or no backgrounds.
-    pub fn new(
-        portraits: &[Photo],
-        streets: &[Photo],
-        backgrounds: &[Photo],
-        crops: &[Grey],
-    ) -> Result<Self, Error> {
-        let pyramids = |pictures: &mut dyn Iterator<Item = &Grey>| {
-            pictures.map(Pyramid::new).collect::<Result<Vec<_>, _>>()
+    pub fn new(sources: &Sources<'_>) -> Result<Self, Error> {
+        let pyramids =
+            |pictures: Vec<&Grey>| pictures.into_par_iter().map(Pyramid::new).collect::<Result<Vec<_>, _>>();
+        let alone = |photo: &&Photo| {
+            matches!(photo.boxes.as_slice(), [one] if !one.ignore && one.height >= 70.0) && photo.complete
         };
+        let mut portraits = labelled(sources.portraits, 1.0)?;
+        let single: Vec<Photo> = sources.everyday.iter().filter(alone).cloned().collect();
+        portraits.extend(labelled(&single, EVERYDAY_ROLL)?);
+        let side = |l: &Labelled| (l.faces[0][2] * l.faces[0][3]).sqrt();
         let album = Self {
-            portraits: labelled(portraits)?,
-            streets: labelled(streets)?,
-            backgrounds: pyramids(&mut backgrounds.iter().map(|p| &p.picture))?,
-            crops: pyramids(&mut crops.iter())?,
+            large: (0..portraits.len()).filter(|&i| side(&portraits[i]) >= LARGE).collect(),
+            portraits,
+            streets: labelled(sources.streets, EVERYDAY_ROLL)?,
+            everyday: labelled(sources.everyday, EVERYDAY_ROLL)?,
+            backgrounds: pyramids(sources.backgrounds.iter().map(|p| &p.picture).collect())?,
+            crops: pyramids(sources.crops.iter().collect())?,
         };
         if album.portraits.is_empty() || album.backgrounds.is_empty() {
             return Err(Error::Training("there are no photos with one face, or none without faces".into()));
@@ -104,28 +141,24 @@ impl Album {
         index: u64,
         side: usize,
         hard: &[HardNegative],
-    ) -> Result<(Vec<f32>, Vec<Target>), Error> {
-        let mut painter = Painter {
-            album: self,
-            random: Random::new(seed, step, index),
-            canvas: Canvas::new(side),
-            targets: Vec::new(),
-        };
+    ) -> Result<(Vec<f32>, Lesson), Error> {
+        let mut painter = Painter::new(self, Random::new(seed, step, index), Canvas::new(side));
         match painter.random.unit() {
-            kind if kind < 0.38 && !self.streets.is_empty() => painter.street(),
+            kind if kind < 0.12 && !self.streets.is_empty() => painter.photo(&self.streets),
+            kind if kind < 0.52 && !self.everyday.is_empty() => painter.photo(&self.everyday),
             kind if kind < 0.80 => painter.crowd(),
-            kind if kind < 0.85 => painter.sheet(),
+            kind if kind < 0.84 => painter.sheet(),
             _ => painter.empty(hard),
         }
         // Small pictures are enlarged before they are searched.
-        if painter.random.chance(0.4) {
+        if painter.random.chance(0.35) {
             let factor = painter.random.log_between(1.1, 2.0);
             painter.canvas.soften(factor)?;
         }
         painter.light();
-        let Painter { canvas, targets, .. } = painter;
-        let targets = targets.into_iter().filter_map(|t| clipped(t, side as f32)).collect();
-        Ok((canvas.pixels, targets))
+        let Painter { canvas, targets, complete, .. } = painter;
+        let targets = targets.into_iter().filter_map(|t| taught(t, side as f32)).collect();
+        Ok((canvas.pixels, Lesson { targets, complete }))
     }
 }
 
@@ -135,23 +168,46 @@ pub(super) fn seen_at(longest: f32) -> f32 {
     (usual.longest_side as f32 / longest).min(usual.enlargement)
 }
 
-/// The part of a face inside the scene, as it is taught.
-fn clipped(t: Target, side: f32) -> Option<Target> {
-    let (left, top) = (t.x.max(0.0), t.y.max(0.0));
-    let (right, bottom) = ((t.x + t.width).min(side), (t.y + t.height).min(side));
-    if right <= left || bottom <= top {
+/// What is taught of a face that may lie partly outside the scene. An upright one is taught as what is seen of it, as people
+/// draw boxes; a turned one whole.
+fn taught(t: Target, side: f32) -> Option<Target> {
+    let visible = visible(&t, side);
+    if visible < HIDDEN && t.role != Role::Ignored || visible == 0.0 {
         return None;
     }
-    let visible = (right - left) * (bottom - top) / (t.width * t.height);
-    let small = (t.width * t.height).sqrt() < SMALLEST;
-    let taught = Target {
-        x: left,
-        y: top,
-        width: right - left,
-        height: bottom - top,
-        ignore: t.ignore || small || visible < VISIBLE,
-    };
-    (visible >= HIDDEN || t.ignore).then_some(taught)
+    let mut taught = t;
+    if t.roll.abs() < UPRIGHT {
+        let (left, top) = (t.x.max(0.0), t.y.max(0.0));
+        let (right, bottom) = ((t.x + t.width).min(side), (t.y + t.height).min(side));
+        if right <= left || bottom <= top {
+            return None;
+        }
+        taught = Target { x: left, y: top, width: right - left, height: bottom - top, ..t };
+    }
+    if t.is_face() && visible < VISIBLE {
+        // Whole: what is seen of it would say nothing of its size.
+        taught = Target { role: Role::CutOff, ..t };
+    } else if t.is_face() && t.side() < SMALLEST {
+        taught.role = Role::Ignored;
+    }
+    Some(taught)
+}
+
+/// Roll, in radians, below which a face is taken to be upright.
+const UPRIGHT: f32 = 0.25;
+
+/// Share of a turned box inside the scene.
+fn visible(t: &Target, side: f32) -> f32 {
+    const POINTS: usize = 12;
+    let (sin, cos) = t.roll.sin_cos();
+    let (x, y) = (t.x + t.width / 2.0, t.y + t.height / 2.0);
+    let at = |i: usize| (i as f32 + 0.5) / POINTS as f32 - 0.5;
+    let inside = (0..POINTS * POINTS).filter(|i| {
+        let (across, down) = (at(i % POINTS) * t.width, at(i / POINTS) * t.height);
+        let (px, py) = (x + across * cos - down * sin, y + across * sin + down * cos);
+        (0.0..side).contains(&px) && (0.0..side).contains(&py)
+    });
+    inside.count() as f32 / (POINTS * POINTS) as f32
 }
 
 pub(super) struct Painter<'a> {
@@ -159,9 +215,17 @@ pub(super) struct Painter<'a> {
     pub random: Random,
     pub canvas: Canvas,
     targets: Vec<Target>,
+    /// Whether all faces are among the targets.
+    complete: bool,
 }
 
 const WHOLE: Mask = Mask { reach: [1e4, 1e4, 1e4], power: 20.0, feather: 0.0 };
+
+impl<'a> Painter<'a> {
+    pub(super) fn new(album: &'a Album, random: Random, canvas: Canvas) -> Self {
+        Self { album, random, canvas, targets: Vec::new(), complete: true }
+    }
+}
 
 impl Painter<'_> {
     pub(super) fn side(&self) -> f32 {
@@ -213,34 +277,77 @@ impl Painter<'_> {
         }
     }
 
-    /// A part of a photo with faces as they come.
-    fn street(&mut self) {
-        self.background();
-        let photo = &self.album.streets[self.random.below(self.album.streets.len())];
+    /// By how much a photo or face is turned, in radians: often little, often any angle, at times quarters, as photos of
+    /// phones that lost their orientation.
+    pub(super) fn roll(&mut self) -> f32 {
+        use std::f32::consts::{FRAC_PI_2, PI};
+        match self.random.unit() {
+            kind if kind < 0.22 => 0.0,
+            kind if kind < 0.45 => 0.5 * self.random.bell(),
+            kind if kind < 0.52 => FRAC_PI_2 * (1 + self.random.below(3)) as f32,
+            _ => self.random.between(-PI, PI),
+        }
+    }
+
+    /// What stands around a photo that does not fill the scene.
+    fn surroundings(&mut self) {
+        if self.random.chance(0.5) {
+            self.background();
+        } else {
+            let grey = if self.random.chance(0.6) { 0.0 } else { self.random.between(0.0, 255.0) };
+            self.canvas.pixels.fill(grey);
+        }
+    }
+
+    /// A photo with faces as they come, or a part of one.
+    fn photo(&mut self, photos: &[Labelled]) {
+        self.surroundings();
+        let photo = &photos[self.random.below(photos.len())];
         let face = photo.faces[self.random.below(photo.faces.len())];
         let side = (face[2] * face[3]).sqrt();
-        let scale = if self.random.chance(0.5) {
-            (self.random.log_between(14.0, 260.0) / side).clamp(0.3, 3.0)
-        } else {
-            // About as the detector sees the photo.
-            let longest = photo.pyramid.width().max(photo.pyramid.height());
-            seen_at(longest) * self.random.log_between(0.7, 1.4)
-        };
         let extent = self.side();
-        let to = [self.random.between(0.05, 0.95) * extent, self.random.between(0.05, 0.95) * extent];
+        let longest = photo.pyramid.width().max(photo.pyramid.height());
+        // Faces are not enlarged beyond what their pixels bear.
+        let most = (3.0 * side).clamp(60.0, 1.3 * extent);
+        let (mut angle, stretch) = (self.roll(), self.random.between(0.92, 1.08));
+        let random = &mut self.random;
+        let (scale, from, to) = match random.unit() {
+            // The whole photo, as the detector sees it: what it leaves lies right and below.
+            kind if kind < 0.2 => {
+                angle = 0.0;
+                let scale = (extent / longest).min(3.0) * random.log_between(0.75, 1.0);
+                let middle = [photo.pyramid.width() / 2.0, photo.pyramid.height() / 2.0];
+                (scale, [middle[0], middle[1], face[2], face[3]], middle.map(|v| v * scale))
+            }
+            // About as the detector sees the photo, or a face of any size.
+            kind => {
+                let scale = if kind < 0.4 {
+                    (seen_at(longest) * random.log_between(0.7, 1.4)).min(most / side)
+                } else {
+                    random.log_between(14.0, most) / side
+                };
+                let large = (side * scale / extent).min(1.0);
+                // The larger the face, the nearer to the middle.
+                let reach = 0.45 * (1.0 - large) + 0.12;
+                let to = [0, 1].map(|_| (0.5 + random.between(-reach, reach)) * extent);
+                (scale, face, to)
+            }
+        };
         let placement = Placement {
-            from: face,
+            from,
             to,
             scale,
-            stretch: self.random.between(0.9, 1.1),
-            angle: if self.random.chance(0.4) { 0.5 * self.random.bell() } else { 0.0 },
+            stretch,
+            angle,
             mirror: self.random.chance(0.5),
             tone: [1.0, 0.0],
             mask: WHOLE,
         };
         self.canvas.paste(&photo.pyramid, &placement);
-        self.targets.extend(photo.faces.iter().map(|&f| placement.place(f, false)));
-        self.targets.extend(photo.ignored.iter().map(|&f| placement.place(f, true)));
+        let role = Role::Face { roll_weight: photo.roll_weight };
+        self.targets.extend(photo.faces.iter().map(|&f| placement.place(f, role)));
+        self.targets.extend(photo.ignored.iter().map(|&f| placement.place(f, Role::Ignored)));
+        self.complete &= photo.complete;
     }
 
     /// Photos of one person side by side, as on a contact sheet.
@@ -271,8 +378,9 @@ impl Painter<'_> {
                 },
             };
             self.canvas.paste(&photo.pyramid, &placement);
-            self.targets.push(placement.place(face, false));
-            self.targets.extend(photo.ignored.iter().map(|&f| placement.place(f, true)));
+            let role = Role::Face { roll_weight: photo.roll_weight };
+            self.targets.push(placement.place(face, role));
+            self.targets.extend(photo.ignored.iter().map(|&f| placement.place(f, Role::Ignored)));
         }
     }
 
@@ -282,7 +390,7 @@ impl Painter<'_> {
         if self.random.chance(0.4) {
             self.decoys();
         }
-        let largest = self.side() * 0.9;
+        let largest = self.side() * 1.2;
         let count =
             1 + self.random.below(4) + if self.random.chance(0.3) { self.random.below(12) } else { 0 };
         // A crowd has faces of about one size, a mixed company has not.
@@ -312,13 +420,18 @@ impl Painter<'_> {
         let lone = !album.crops.is_empty() && self.random.chance(0.18);
         let extent = self.side();
         let to = [self.random.between(-0.03, 1.03) * extent, self.random.between(-0.03, 1.03) * extent];
-        let angle =
-            if self.random.chance(0.5) { 0.8 * self.random.bell() } else { 0.15 * self.random.bell() };
-        let (source, from, ignored): (&Pyramid, [f32; 4], &[[f32; 4]]) = if lone {
-            (&album.crops[self.random.below(album.crops.len())], FER_BOX, &[])
+        let angle = self.roll();
+        let lone = lone && size < NEEDS_LARGE;
+        let (source, from, ignored, roll_weight): (&Pyramid, [f32; 4], &[[f32; 4]], f32) = if lone {
+            (&album.crops[self.random.below(album.crops.len())], FER_BOX, &[], 1.0)
         } else {
-            let photo = &album.portraits[self.random.below(album.portraits.len())];
-            (&photo.pyramid, photo.faces[0], &photo.ignored)
+            let at = if size > NEEDS_LARGE && !album.large.is_empty() {
+                album.large[self.random.below(album.large.len())]
+            } else {
+                self.random.below(album.portraits.len())
+            };
+            let photo = &album.portraits[at];
+            (&photo.pyramid, photo.faces[0], &photo.ignored, photo.roll_weight)
         };
         let mask = self.mask(lone);
         let scale = size / (from[2] * from[3]).sqrt();
@@ -332,10 +445,10 @@ impl Painter<'_> {
             tone: [1.0, 0.0],
             mask,
         };
-        let face = placement.place(from, false);
+        let face = placement.place(from, Role::Face { roll_weight });
         let reach = [mask.reach[0].min(2.6), mask.reach[1].min(1.6), mask.reach[2].min(2.0)];
         let covered = placement
-            .place([from[0], from[1], from[2] * reach[0], from[3] * (reach[1] + reach[2]) / 2.0], false);
+            .place([from[0], from[1], from[2] * reach[0], from[3] * (reach[1] + reach[2]) / 2.0], face.role);
         if self.targets.iter().any(|t| {
             shared(t, &covered) > 0.3 * t.width * t.height
                 || shared(t, &face) > 0.2 * face.width * face.height
@@ -354,7 +467,7 @@ impl Painter<'_> {
         }
         self.targets.push(face);
         if mask.power > 4.0 {
-            self.targets.extend(ignored.iter().map(|&f| placement.place(f, true)));
+            self.targets.extend(ignored.iter().map(|&f| placement.place(f, Role::Ignored)));
         }
         true
     }
@@ -412,7 +525,7 @@ impl Painter<'_> {
             y: face.y + face.height * 0.15,
             width: face.width * 0.7,
             height: face.height * 0.7,
-            ignore: false,
+            ..*face
         };
         let Some([mean, deviation]) = self.canvas.tone(&inner) else { return };
         let source = &self.album.crops[self.random.below(self.album.crops.len())];
@@ -446,7 +559,7 @@ impl Painter<'_> {
     }
 
     /// Hides a part of a face behind a piece of some photo.
-    fn occlude(&mut self, face: &Target) {
+    pub(super) fn occlude(&mut self, face: &Target) {
         let source = &self.album.backgrounds[self.random.below(self.album.backgrounds.len())];
         let r = &mut self.random;
         let (width, height) = (face.width * r.between(0.3, 1.1), face.height * r.between(0.15, 0.4));
@@ -473,7 +586,7 @@ impl Painter<'_> {
     }
 
     /// Light, contrast, blur and noise of the whole scene.
-    fn light(&mut self) {
+    pub(super) fn light(&mut self) {
         if self.random.chance(0.12) {
             let reach = if self.random.chance(0.75) { 1 } else { 2 };
             self.canvas.blur(reach);
@@ -506,7 +619,7 @@ impl Painter<'_> {
     }
 }
 
-/// Area that two boxes share.
+/// Area that two boxes share, as if both were upright.
 fn shared(a: &Target, b: &Target) -> f32 {
     let across = (a.x + a.width).min(b.x + b.width) - a.x.max(b.x);
     let down = (a.y + a.height).min(b.y + b.height) - a.y.max(b.y);
