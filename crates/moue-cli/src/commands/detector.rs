@@ -3,6 +3,7 @@
 
 mod data;
 mod eval;
+mod quantize;
 mod train;
 mod train_cascade;
 
@@ -25,6 +26,7 @@ pub enum Command {
     Train(train::Args),
     TrainCascade(train_cascade::Args),
     Eval(eval::Args),
+    Quantize(quantize::Args),
 }
 
 pub fn run(command: Command) -> Result {
@@ -32,6 +34,7 @@ pub fn run(command: Command) -> Result {
         Command::Train(args) => train::run(args),
         Command::TrainCascade(args) => train_cascade::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Quantize(args) => quantize::run(args),
     }
 }
 

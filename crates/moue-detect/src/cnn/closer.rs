@@ -63,6 +63,13 @@ impl Closer {
     }
 }
 
+/// A face cut out as the network reads it.
+pub(super) fn cutout(picture: &Picture, face: &Detection) -> Result<Vec<f32>, Error> {
+    let mut out = vec![0.0; SIDE * SIDE];
+    pack(&Square::around(face).cut(picture)?, SIDE, SIDE, &mut out);
+    Ok(out)
+}
+
 /// A square of whole pixels, which may leave the picture.
 struct Square {
     x: i64,

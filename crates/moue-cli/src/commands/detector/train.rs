@@ -152,7 +152,7 @@ fn refined(
             true
         })
     })?;
-    Ok(network.refined(training.weights())?)
+    Ok(network.refined(training.weights().clone())?)
 }
 
 /// Makes the scores of a network the share of right boxes on the photos for that.
