@@ -31,7 +31,7 @@ pub use pyramid::{ScanParameters, Size};
 pub use scan::{Found, MAX_PIXELS, Scanner};
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -155,24 +155,13 @@ impl Cascade {
         write::xml(self, comment)
     }
 
-    /// Writes [`Cascade::to_xml`] to a temporary file in the folder of `path` and renames it.
+    /// Writes [`Cascade::to_xml`], whole or not at all.
     ///
     /// # Errors
     /// [`Error::Io`] where the system refuses; `path` is then as it was.
     pub fn save(&self, path: &Path, comment: &str) -> Result<(), Error> {
-        let io = |source| Error::Io { path: path.to_owned(), source };
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            // Readable by all but for the umask, as any new file: a temporary one is its owner's alone.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(folder).map_err(io)?;
-        file.write_all(self.to_xml(comment).as_bytes()).map_err(io)?;
-        file.persist(path).map_err(|error| io(error.error))?;
-        Ok(())
+        moue_files::whole::write(path, self.to_xml(comment).as_bytes())
+            .map_err(|source| Error::Io { path: path.to_owned(), source })
     }
 
     /// Size of the window the cascade was trained on, in pixels.

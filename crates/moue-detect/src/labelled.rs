@@ -102,9 +102,14 @@ pub fn read_photos(archive: &Path) -> Result<Vec<Photo>, Error> {
     packed.sort();
     let table = archive.with_extension("csv");
     let mut boxes = if table.is_file() {
-        let text =
-            std::fs::read_to_string(&table).map_err(|source| Error::Io { path: table.clone(), source })?;
-        read_boxes(&text, &table.display().to_string())?
+        let bytes = std::fs::read(&table).map_err(|source| Error::Io { path: table.clone(), source })?;
+        let name = table.display().to_string();
+        let text = moue_files::text::decode(&bytes).map_err(|e| Error::Data {
+            file: name.clone(),
+            line: None,
+            what: e.to_string(),
+        })?;
+        read_boxes(text, &name)?
     } else {
         HashMap::new()
     };

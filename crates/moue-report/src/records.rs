@@ -15,10 +15,10 @@ pub fn write_json_line(sink: &mut impl Write, record: &Record) -> io::Result<()>
 
 /// The header's columns before the probabilities: what a table of moue begins with.
 pub const COLUMNS: &str =
-    "source,frame,time,width,height,id,x,y,face_width,face_height,score,emotion,confidence,certain";
+    "source,frame,time,width,height,id,x,y,face_width,face_height,roll,score,emotion,confidence,certain";
 
 /// Writes records as CSV (RFC 4180, lines ended by a line feed; names as in [`quote`]): a row per face with the columns of the JSON
-/// form, the box as `x,y,face_width,face_height`, and a column `p_LABEL` for the probability of each label; `certain` is
+/// form, the box as `x,y,face_width,face_height,roll`, and a column `p_LABEL` for the probability of each label; `certain` is
 /// empty where no smallest confidence was asked for.
 ///
 /// A picture without faces has one row whose cells from `id` on are empty, so that the table tells "no face" from
@@ -84,7 +84,10 @@ impl<W: Write> CsvWriter<W> {
 
     fn face(&mut self, face: &Face) {
         let b = face.bounds;
-        self.line.push_str(&format!(",{},{},{},{},{},{}", face.id, b.x, b.y, b.width, b.height, face.score));
+        self.line.push_str(&format!(
+            ",{},{},{},{},{},{},{}",
+            face.id, b.x, b.y, b.width, b.height, face.roll, face.score
+        ));
         cell(&mut self.line, &face.emotion);
         let certain = face.certain.map(|c| c.to_string()).unwrap_or_default();
         self.line.push_str(&format!(",{},{certain}", face.confidence));
@@ -156,10 +159,10 @@ mod tests {
         let text = String::from_utf8(csv.finish().unwrap()).unwrap();
         assert_eq!(
             text,
-            "source,frame,time,width,height,id,x,y,face_width,face_height,score,emotion,confidence,certain,p_sad,\"p_hap,py\"\n\
-             \"a \"\"b\"\", c.jpg\",0,0,640,480,0,1.5,2,30,31,0.5,happy,0.75,,0.25,\n\
-             \"a \"\"b\"\", c.jpg\",0,0,640,480,1,1.5,2,30,31,0.5,happy,0.75,false,0.25,\n\
-             empty.jpg,0,0,640,480,,,,,,,,,,,\n"
+            "source,frame,time,width,height,id,x,y,face_width,face_height,roll,score,emotion,confidence,certain,p_sad,\"p_hap,py\"\n\
+             \"a \"\"b\"\", c.jpg\",0,0,640,480,0,1.5,2,30,31,-12.5,0.5,happy,0.75,,0.25,\n\
+             \"a \"\"b\"\", c.jpg\",0,0,640,480,1,1.5,2,30,31,-12.5,0.5,happy,0.75,false,0.25,\n\
+             empty.jpg,0,0,640,480,,,,,,,,,,,,\n"
         );
         let columns: Vec<usize> = text.lines().map(|l| l.matches(',').count()).collect();
         // The quoted commas of the first three lines are no separators.

@@ -166,8 +166,7 @@ impl Args {
         let mut files = Files::default();
         self.paths.iter().for_each(|path| files.reads_pictures("PATH", path));
         files.reads_any("--model", &self.model);
-        files.reads_any("--network", &self.detector.network);
-        files.reads_any("--cascade", &self.detector.cascade);
+        self.detector.declare(&mut files);
         self.page.declare(&mut files);
         self.csv.iter().for_each(|path| files.writes("--csv", path));
         let flag = if self.report.is_some() { "--report" } else { "--out-dir" };

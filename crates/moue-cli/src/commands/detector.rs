@@ -19,6 +19,7 @@ use moue_detect::{Detector, Search, Searcher};
 use moue_media::Region;
 
 use crate::failure::{Failure, Result};
+use crate::files::Files;
 
 /// Train and measure what finds faces
 #[derive(Debug, Subcommand)]
@@ -117,6 +118,12 @@ impl Chosen {
 }
 
 impl Flags {
+    /// Declares what is read.
+    pub fn declare(&self, files: &mut Files) {
+        files.reads_any("--network", &self.network);
+        files.reads_any("--cascade", &self.cascade);
+    }
+
     /// Reads what the detector needs. `threads` is for its network; 0 takes one a core.
     pub fn choose(&self, threads: usize) -> Result<Chosen> {
         self.choose_down_to(self.min_face, threads)

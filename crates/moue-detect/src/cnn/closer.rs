@@ -7,13 +7,22 @@ use moue_media::{Grey, Picture};
 
 use super::input::pack;
 use super::refine::{AROUND, SIDE, VALUES, network};
-use crate::{Detection, Error};
+use crate::{Detection, Error, wrapped};
 
 /// Cutouts that go through the network together.
 const BATCH: usize = 16;
 
 /// Largest logarithm of a size over that of the box it came from.
 const MAX_LOG: f32 = 1.0;
+
+/// Degrees of roll from which a face is turned upright and looked at again: upright faces are judged best.
+const UPRIGHT: f32 = 8.0;
+
+/// Looks at a face, at most.
+const LOOKS: usize = 3;
+
+/// Logit below which a place is no face however it is turned, so that nobody looks again.
+const HOPELESS: f32 = -3.0;
 
 /// The second network, ready to run.
 pub(super) struct Closer {
@@ -40,23 +49,37 @@ impl Closer {
         &self.logits
     }
 
-    /// Places, sizes and rolls of the faces as they are seen from near, in the order of `faces`; scores are left as they are.
+    /// Places, sizes and rolls of the faces as they are seen from near, in the order of `faces`; scores are left as they are. A
+    /// face that is turned is looked at again upright.
     pub fn look(&mut self, picture: &Picture, faces: &[Detection]) -> Result<Vec<Detection>, Error> {
+        let mut seen = faces.to_vec();
         self.logits.clear();
-        let mut seen = Vec::with_capacity(faces.len());
-        for batch in faces.chunks(BATCH) {
-            let mut squares = Vec::with_capacity(batch.len());
-            for (face, out) in batch.iter().zip(self.input.chunks_exact_mut(SIDE * SIDE)) {
-                let square = Square::around(face);
-                pack(&square.cut(picture)?, SIDE, SIDE, out);
-                squares.push(square);
+        self.logits.resize(faces.len(), 0.0);
+        let mut left: Vec<usize> = (0..faces.len()).collect();
+        for _ in 0..LOOKS {
+            let mut again = Vec::new();
+            for batch in left.chunks(BATCH) {
+                let mut squares = Vec::with_capacity(batch.len());
+                for (&at, out) in batch.iter().zip(self.input.chunks_exact_mut(SIDE * SIDE)) {
+                    let square = Square::around(&seen[at]);
+                    pack(&square.cut(picture)?, SIDE, SIDE, out);
+                    squares.push(square);
+                }
+                let values = &mut self.values[..batch.len() * VALUES];
+                self.session.logits(&self.input[..batch.len() * SIDE * SIDE], batch.len(), values)?;
+                for ((value, square), &at) in values.chunks_exact(VALUES).zip(&squares).zip(batch) {
+                    let face = square.place(value, seen[at].score);
+                    let turned = wrapped(face.roll - square.roll).abs();
+                    self.logits[at] = value[0];
+                    seen[at] = face;
+                    if turned > UPRIGHT && value[0] > HOPELESS {
+                        again.push(at);
+                    }
+                }
             }
-            let count = batch.len();
-            let values = &mut self.values[..count * VALUES];
-            self.session.logits(&self.input[..count * SIDE * SIDE], count, values)?;
-            for ((value, square), face) in values.chunks_exact(VALUES).zip(&squares).zip(batch) {
-                self.logits.push(value[0]);
-                seen.push(square.place(value, face.score));
+            left = again;
+            if left.is_empty() {
+                break;
             }
         }
         Ok(seen)
@@ -70,53 +93,85 @@ pub(super) fn cutout(picture: &Picture, face: &Detection) -> Result<Vec<f32>, Er
     Ok(out)
 }
 
-/// A square of whole pixels, which may leave the picture.
+/// A square of whole pixels, which may leave the picture, turned clockwise about its centre.
 struct Square {
     x: i64,
     y: i64,
     side: u32,
+    /// Degrees.
+    roll: f32,
 }
 
 impl Square {
     fn around(face: &Detection) -> Self {
         let side = (face.side() * AROUND).round().clamp(8.0, 1e6);
         let [x, y] = face.centre().map(|at| (at - side / 2.0).round().clamp(-1e6, 1e6) as i64);
-        Self { x, y, side: side as u32 }
+        Self { x, y, side: side as u32, roll: face.roll }
     }
 
     /// Its pixels, `SIDE` a side; what lies outside of the picture is black.
     fn cut(&self, picture: &Picture) -> Result<Vec<u8>, Error> {
-        let mut out = vec![0_u8; SIDE * SIDE];
-        let part = |start: i64, limit: u32| {
-            let from = start.max(0);
-            let to = (start + i64::from(self.side)).min(i64::from(limit));
-            // Where the part lies in the cutout.
-            let place = |at: i64| ((at - start) as f32 * SIDE as f32 / self.side as f32).round() as usize;
-            (to > from).then(|| (from, (to - from) as u32, place(from).min(SIDE - 1), place(to).min(SIDE)))
-        };
-        let (Some((x, width, left, right)), Some((y, height, top, bottom))) =
-            (part(self.x, picture.width()), part(self.y, picture.height()))
-        else {
-            return Ok(out);
-        };
-        let (wide, high) = ((right.max(left + 1) - left) as u32, (bottom.max(top + 1) - top) as u32);
-        let seen: Grey = picture.crop(x, y, width, height)?.to_grey_of(wide, high)?;
-        for (row, out) in out.chunks_exact_mut(SIDE).skip(top).take(high as usize).enumerate() {
-            out[left..left + wide as usize].copy_from_slice(seen.row(row as u32));
+        if self.roll == 0.0 {
+            return cut(picture, self.x, self.y, self.side, SIDE);
         }
-        Ok(out)
+        // Half as much again on each side holds the square however it is turned.
+        let more = i64::from(self.side / 4);
+        let (wide, side) = (self.side + 2 * more as u32, SIDE + SIDE / 2);
+        let around = cut(picture, self.x - more, self.y - more, wide, side)?;
+        let scale = side as f32 / wide as f32 * self.side as f32 / SIDE as f32;
+        let (sin, cos) = self.roll.to_radians().sin_cos();
+        let middle = side as f32 / 2.0;
+        let at = |x: usize, y: usize| f32::from(around[y * side + x]);
+        let turned = |i: usize| {
+            let (dx, dy) = ((i % SIDE) as f32 + 0.5, (i / SIDE) as f32 + 0.5);
+            let (dx, dy) = ((dx - SIDE as f32 / 2.0) * scale, (dy - SIDE as f32 / 2.0) * scale);
+            let place = |v: f32| (v - 0.5).clamp(0.0, (side - 1) as f32);
+            let (x, y) = (place(middle + dx * cos - dy * sin), place(middle + dx * sin + dy * cos));
+            let (left, top) = (x as usize, y as usize);
+            let (right, below) = ((left + 1).min(side - 1), (top + 1).min(side - 1));
+            let (fx, fy) = (x.fract(), y.fract());
+            let upper = at(left, top) + (at(right, top) - at(left, top)) * fx;
+            let lower = at(left, below) + (at(right, below) - at(left, below)) * fx;
+            (upper + (lower - upper) * fy).round() as u8
+        };
+        Ok((0..SIDE * SIDE).map(turned).collect())
     }
 
     fn place(&self, value: &[f32], score: f32) -> Detection {
-        // Values are in sides of the box that the square was drawn around.
+        // Values are in sides of the box that the square was drawn around, as the square stands.
         let unit = self.side as f32 / AROUND;
-        let centre =
-            |start: i64, off: f32| start as f32 + self.side as f32 / 2.0 + off.clamp(-1.0, 1.0) * unit;
-        let (x, y) = (centre(self.x, value[1]), centre(self.y, value[2]));
+        let [across, down] = [value[1], value[2]].map(|v| v.clamp(-1.0, 1.0) * unit);
+        let (sin, cos) = self.roll.to_radians().sin_cos();
+        let middle = self.side as f32 / 2.0;
+        let x = self.x as f32 + middle + across * cos - down * sin;
+        let y = self.y as f32 + middle + across * sin + down * cos;
         let [width, height] = [value[3], value[4]].map(|v| v.clamp(-MAX_LOG, MAX_LOG).exp() * unit);
-        let roll = value[5].atan2(value[6]).to_degrees();
+        let roll = wrapped(self.roll + value[5].atan2(value[6]).to_degrees());
         Detection { x: x - width / 2.0, y: y - height / 2.0, width, height, score, roll }
     }
+}
+
+/// A square part of a picture in grey, brought to `to` pixels a side; what lies outside of the picture is black.
+fn cut(picture: &Picture, x: i64, y: i64, side: u32, to: usize) -> Result<Vec<u8>, Error> {
+    let mut out = vec![0_u8; to * to];
+    let part = |start: i64, limit: u32| {
+        let from = start.max(0);
+        let end = (start + i64::from(side)).min(i64::from(limit));
+        // Where the part lies in the cutout.
+        let place = |at: i64| ((at - start) as f32 * to as f32 / side as f32).round() as usize;
+        (end > from).then(|| (from, (end - from) as u32, place(from).min(to - 1), place(end).min(to)))
+    };
+    let (Some((x, width, left, right)), Some((y, height, top, bottom))) =
+        (part(x, picture.width()), part(y, picture.height()))
+    else {
+        return Ok(out);
+    };
+    let (wide, high) = ((right.max(left + 1) - left) as u32, (bottom.max(top + 1) - top) as u32);
+    let seen: Grey = picture.crop(x, y, width, height)?.to_grey_of(wide, high)?;
+    for (row, out) in out.chunks_exact_mut(to).skip(top).take(high as usize).enumerate() {
+        out[left..left + wide as usize].copy_from_slice(seen.row(row as u32));
+    }
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -145,5 +200,25 @@ mod tests {
         let same = square.place(&[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0], 0.5);
         assert!((same.x - 10.0).abs() < 1.0 && (same.width - 40.0).abs() < 0.5, "{same:?}");
         assert_eq!(same.roll, 90.0);
+    }
+
+    #[test]
+    fn a_turned_square_shows_the_picture_turned_back() {
+        // A bright bar to the right of the middle, in a picture turned by a quarter below it.
+        let mut picture = Picture::filled(100, 100, [20; 3]);
+        for y in 70..80 {
+            for x in 46..54 {
+                picture.pixels_mut()[(y * 100 + x) * 3..][..3].fill(220);
+            }
+        }
+        let face = Detection { x: 30.0, y: 30.0, width: 40.0, height: 40.0, score: 0.5, roll: 90.0 };
+        let square = Square::around(&face);
+        let cut = square.cut(&picture).unwrap();
+        let bright = |x: usize, y: usize| cut[y * SIDE + x] > 150;
+        assert!(bright(53, 32) && !bright(32, 53) && !bright(10, 32));
+        // What lies to its right is found below in the picture.
+        let found = square.place(&[0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 1.0], 0.5);
+        let [x, y] = found.centre();
+        assert!((x - 50.0).abs() < 1.0 && (y - 70.0).abs() < 1.0 && found.roll == 90.0, "{found:?}");
     }
 }

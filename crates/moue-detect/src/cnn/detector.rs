@@ -17,7 +17,7 @@ use super::refine;
 use crate::{Detection, Detector, Error};
 
 /// Score that the first network gives to what the second looks at, at least.
-const CANDIDATE: f32 = 0.08;
+const CANDIDATE: f32 = 0.15;
 
 /// Most places that the second network looks at in a picture; the likeliest are taken.
 const MOST_CANDIDATES: usize = 600;
@@ -137,8 +137,7 @@ impl Network {
         const HEIGHT: usize = 480;
         const WIDTH: usize = 640;
         let look = |picture: &Picture| -> Result<Vec<f32>, Error> {
-            let scale =
-                (WIDTH as f32 / picture.width() as f32).min(HEIGHT as f32 / picture.height() as f32);
+            let scale = (WIDTH as f32 / picture.width() as f32).min(HEIGHT as f32 / picture.height() as f32);
             let side = |pixels: u32| ((pixels as f32 * scale) as u32).max(1);
             let seen = picture.to_grey_of(side(picture.width()), side(picture.height()))?;
             let (mut grey, mut input) = (vec![0; HEIGHT * WIDTH], vec![0.0; HEIGHT * WIDTH]);
@@ -333,7 +332,8 @@ impl CnnDetector {
 
     /// Smallest score of the first network that counts.
     fn candidate(&self) -> f32 {
-        if self.network.refine.is_some() { CANDIDATE } else { self.least }
+        let candidate: f32 = std::env::var("T_CAND").ok().and_then(|v| v.parse().ok()).unwrap_or(CANDIDATE);
+        if self.network.refine.is_some() { candidate } else { self.least }
     }
 
     /// One box a face, looked at from near where there is a second network.
@@ -357,7 +357,8 @@ impl CnnDetector {
     /// Pixels of the network a pixel of a picture with this longest side.
     fn scale(&self, longest: f32) -> f32 {
         let CnnParameters { longest_side, enlargement, smallest_face, .. } = self.parameters;
-        (SEEN / smallest_face).max(LEAST_SIDE / longest).min(longest_side as f32 / longest).min(enlargement)
+        let seen: f32 = std::env::var("T_SEEN").ok().and_then(|v| v.parse().ok()).unwrap_or(SEEN);
+        (seen / smallest_face).max(LEAST_SIDE / longest).min(longest_side as f32 / longest).min(enlargement)
     }
 
     /// Boxes of a part of the picture, overlapping ones among them.
@@ -424,7 +425,8 @@ impl CnnDetector {
     ) -> Result<Vec<Detection>, Error> {
         let side = |pixels: u32| ((pixels as f32 * scale).round() as u32).max(1);
         let seen = grey_part(picture, part, side(part.width), side(part.height))?;
-        let calibration = if self.network.refine.is_some() { uncalibrated() } else { self.network.calibration };
+        let calibration =
+            if self.network.refine.is_some() { uncalibrated() } else { self.network.calibration };
         let whole = |pixels: u32| (pixels as usize).div_ceil(GRANULE) * GRANULE;
         let prepared = self.prepared(whole(seen.height()), whole(seen.width()))?;
         prepared.fill(&seen);
@@ -465,8 +467,7 @@ impl CnnDetector {
             Some(prepared) => prepared,
             None => {
                 let options = InferenceOptions { max_batch: 1, threads: self.parameters.threads };
-                let session =
-                    CpuEngine.inference(&network(height, width)?, &self.network.find, &options)?;
+                let session = CpuEngine.inference(&network(height, width)?, &self.network.find, &options)?;
                 Prepared {
                     height,
                     width,

@@ -7,6 +7,7 @@ use moue_detect::labelled::{Photo, read_photos};
 use moue_media::Picture;
 
 use crate::failure::Result;
+use crate::files::Files;
 
 /// A folder of tar files, each with a CSV of boxes (`file,x,y,w,h,ignore`) of the same name beside it.
 #[derive(Clone, Debug, Args)]
@@ -18,6 +19,11 @@ pub struct Photos {
 }
 
 impl Photos {
+    /// Declares what is read.
+    pub fn declare(&self, files: &mut Files) {
+        files.reads_model("--photos", &self.photos);
+    }
+
     /// Photos of one person, those for which `wanted` holds.
     pub fn portraits(&self, wanted: impl Fn(&Photo) -> bool) -> Result<Vec<Photo>> {
         self.read("lfw-train.tar", wanted)

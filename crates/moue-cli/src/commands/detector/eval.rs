@@ -14,6 +14,8 @@ use super::data::Photos;
 use super::{Chosen, Flags};
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
+use crate::files::Files;
+use crate::interrupt;
 use crate::options::{Json, Threads};
 use crate::text::percent;
 
@@ -187,6 +189,17 @@ const WITH_FACES: &str = "with faces";
 const LOWEST: f32 = 0.05;
 
 pub fn run(args: Args) -> Result {
+    let mut files = Files::default();
+    args.photos.declare(&mut files);
+    args.detector.declare(&mut files);
+    if let Some(folder) = &args.report {
+        files.makes("--report", folder);
+        for name in ["precision-recall.png", "detector.json"] {
+            files.writes("--report", folder.join(name));
+        }
+    }
+    files.check()?;
+    interrupt::end_at_once("nothing was written; run it again")?;
     let threshold = args.detector.threshold;
     // Faces are counted by the root of their area, the search goes by the shorter side: it must not stop short of them.
     let least = NonZeroU32::new(args.detector.min_face.get() * 3 / 5).unwrap_or(NonZeroU32::MIN);

@@ -7,9 +7,10 @@ use moue_media::Picture;
 
 use super::data::Photos;
 use super::network;
-use crate::console;
 use crate::failure::{Failure, Outcome, Result};
+use crate::files::Files;
 use crate::options::Threads;
+use crate::{console, interrupt};
 
 /// Make an 8-bit copy of a face detector
 ///
@@ -36,6 +37,12 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result {
+    let mut files = Files::default();
+    files.reads("NETWORK", &args.network);
+    args.photos.declare(&mut files);
+    files.writes("--out", &args.out);
+    files.check()?;
+    interrupt::end_at_once("no network was written; run it again")?;
     let network = network(&args.network)?;
     let learnt = |photo: &Photo| photo.part() == Part::Training;
     let mut pictures: Vec<Picture> = Vec::new();

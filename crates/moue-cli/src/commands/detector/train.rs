@@ -18,6 +18,8 @@ use super::data::Photos;
 use super::network;
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
+use crate::files::Files;
+use crate::interrupt;
 use crate::options::Threads;
 use crate::text::grouped;
 
@@ -63,6 +65,18 @@ const SMALLEST: f32 = 20.0;
 
 pub fn run(args: Args) -> Result {
     let folder = args.run.clone().unwrap_or_else(|| args.out.with_extension("run"));
+    let mut files = Files::default();
+    files.reads("RECIPE", &args.recipe);
+    args.photos.declare(&mut files);
+    files.reads_any("--crops", &args.crops);
+    files.reads_any("--exclude", &args.exclude);
+    files.reads_any("--start", &args.start);
+    files.writes("--out", &args.out);
+    for name in ["last.safetensors", "refine.safetensors", "scenes.png"] {
+        files.writes("--run", folder.join(name));
+    }
+    files.check()?;
+    interrupt::end_at_once("the run folder has the last checkpoint; the same command goes on from it")?;
     let text = std::fs::read_to_string(&args.recipe)
         .map_err(|e| Failure::message(format!("{}: {e}", args.recipe.display())))?;
     let recipe: Recipe = toml::from_str(&text).map_err(|e| {

@@ -11,6 +11,8 @@ use moue_media::Grey;
 use super::data::Photos;
 use crate::console;
 use crate::failure::{Failure, Outcome, Result};
+use crate::files::Files;
+use crate::interrupt;
 use crate::options::Threads;
 use crate::text::grouped;
 
@@ -56,6 +58,13 @@ const CANDIDATES: usize = 10_000;
 const AGREED: u8 = 5;
 
 pub fn run(args: Args) -> Result {
+    let mut files = Files::default();
+    args.photos.declare(&mut files);
+    files.reads("--crops", &args.crops);
+    files.reads("--ferplus", &args.ferplus);
+    files.writes("--out", &args.out);
+    files.check()?;
+    interrupt::end_at_once("--out has the stages that are done")?;
     let start = Instant::now();
     let parameters = TrainParameters {
         stages: args.stages,
