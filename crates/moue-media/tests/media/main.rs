@@ -7,6 +7,8 @@ mod drawing;
 mod files;
 mod finding;
 mod headers;
+mod jpeg;
+mod kinds;
 mod malformed;
 mod orientation;
 mod sheets;
