@@ -18,6 +18,11 @@ pub fn watch() -> Result<&'static AtomicBool> {
     Ok(&STOP)
 }
 
+/// The flag, for whoever waits for something that may never come.
+pub fn flag() -> &'static AtomicBool {
+    &STOP
+}
+
 /// An error where the user wants an end.
 pub fn check() -> Result<()> {
     if STOP.load(Ordering::Relaxed) { Err(Failure::Interrupted) } else { Ok(()) }
