@@ -112,6 +112,8 @@ impl Search {
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => self.folder(&path),
                 Ok(_) if is_picture_path(&path) => self.file(path),
+                // Records and films of an earlier run, too, are nothing that anybody misses.
+                Ok(_) if is_own_output(&path) => {}
                 Ok(_) => self.found.others.push(path),
                 // A dangling link matters only where it stands for a picture.
                 Err(source) if is_picture_path(&path) => {

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
-use image::{AnimationDecoder, DynamicImage, Frames, ImageDecoder};
+use image::{AnimationDecoder, DynamicImage, Frames, ImageReader};
 
 use crate::decode::{Kind, kind_of};
 use crate::{Error, Limits, Picture};
@@ -105,12 +107,11 @@ fn webp_frames(bytes: &[u8]) -> Option<u32> {
     Some(frames)
 }
 
-/// The frames of a moving picture, one after another; each is shown from its time in seconds on.
+/// The frames of a moving picture, one after another; each is shown from its time in seconds on. They are decoded in a thread of
+/// their own, since what decodes them stays in one.
 pub(crate) struct Moving {
-    frames: Frames<'static>,
-    name: String,
+    frames: Receiver<Result<(f64, Picture), Error>>,
     size: (u32, u32),
-    next: f64,
 }
 
 /// How long a frame is shown that says nothing of it, or less than the hundredth of a second that browsers take for nothing.
@@ -136,24 +137,24 @@ impl Moving {
             Some(b'R') => "WebP",
             _ => "PNG",
         };
-        let failed = |e: image::ImageError| broken(name, format, &e);
-        let bytes = Cursor::new(bytes);
-        let (size, frames) = match format {
-            "GIF" => {
-                let decoder = GifDecoder::new(bytes).map_err(failed)?;
-                (decoder.dimensions(), decoder.into_frames())
-            }
-            "WebP" => {
-                let decoder = WebPDecoder::new(bytes).map_err(failed)?;
-                (decoder.dimensions(), decoder.into_frames())
-            }
-            _ => {
-                let decoder = PngDecoder::new(bytes).map_err(failed)?;
-                (decoder.dimensions(), decoder.apng().map_err(failed)?.into_frames())
-            }
-        };
+        let size = ImageReader::new(Cursor::new(&bytes))
+            .with_guessed_format()
+            .map_err(image::ImageError::from)
+            .and_then(ImageReader::into_dimensions)
+            .map_err(|e| broken(name, format, &e))?;
         limits.check(name, size.0.into(), size.1.into())?;
-        Ok(Self { frames, name: name.to_owned(), size, next: 0.0 })
+        // One frame is ready while another is looked at.
+        let (sender, receiver) = sync_channel(1);
+        let owned = name.to_owned();
+        thread::Builder::new()
+            .name("moue-frames".to_owned())
+            .spawn(move || match frames(bytes, format) {
+                Ok(frames) => send(frames, &owned, &sender),
+                // Where nobody listens, nobody misses it.
+                Err(error) => drop(sender.send(Err(broken(&owned, format, &error)))),
+            })
+            .map_err(|source| Error::Io { path: name.into(), source })?;
+        Ok(Self { frames: receiver, size })
     }
 
     pub fn size(&self) -> (u32, u32) {
@@ -162,17 +163,36 @@ impl Moving {
 
     /// The next frame on white, with its time.
     pub fn next(&mut self) -> Result<Option<(f64, Picture)>, Error> {
-        let Some(frame) = self.frames.next() else { return Ok(None) };
-        let frame = frame.map_err(|e| Error::Video {
-            name: self.name.clone(),
-            what: format!("it is cut off or damaged: {e}"),
-        })?;
-        let (numerator, denominator) = frame.delay().numer_denom_ms();
+        self.frames.recv().ok().transpose()
+    }
+}
+
+fn frames(bytes: Vec<u8>, format: &str) -> image::ImageResult<Frames<'static>> {
+    let bytes = Cursor::new(bytes);
+    Ok(match format {
+        "GIF" => GifDecoder::new(bytes)?.into_frames(),
+        "WebP" => WebPDecoder::new(bytes)?.into_frames(),
+        _ => PngDecoder::new(bytes)?.apng()?.into_frames(),
+    })
+}
+
+/// Sends frames until the last, one that cannot be decoded, or until nobody listens.
+fn send(frames: Frames<'static>, name: &str, to: &SyncSender<Result<(f64, Picture), Error>>) {
+    let mut time = 0.0;
+    for frame in frames {
+        let (numerator, denominator) = frame.as_ref().map_or((0, 1), |f| f.delay().numer_denom_ms());
         let delay = f64::from(numerator) / f64::from(denominator.max(1)) / 1000.0;
-        let time = self.next;
-        self.next += if delay > 0.01 { delay } else { USUAL_DELAY };
-        let picture = crate::decode::flattened(DynamicImage::ImageRgba8(frame.into_buffer()), &self.name)?;
-        Ok(Some((time, picture)))
+        let picture = frame
+            .map_err(|e| Error::Video {
+                name: name.to_owned(),
+                what: format!("it is cut off or damaged: {e}"),
+            })
+            .and_then(|f| crate::decode::flattened(DynamicImage::ImageRgba8(f.into_buffer()), name));
+        let failed = picture.is_err();
+        if to.send(picture.map(|picture| (time, picture))).is_err() || failed {
+            return;
+        }
+        time += if delay > 0.01 { delay } else { USUAL_DELAY };
     }
 }
 

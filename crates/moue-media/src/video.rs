@@ -454,3 +454,13 @@ fn widen(pipe: &ChildStdout) {
 
 #[cfg(not(target_os = "linux"))]
 fn widen(_: &ChildStdout) {}
+
+#[cfg(test)]
+mod tests {
+    /// Whoever analyses a video reads it in a thread of its own.
+    #[test]
+    fn a_video_can_go_to_another_thread() {
+        fn goes<T: Send>() {}
+        goes::<super::Video>();
+    }
+}

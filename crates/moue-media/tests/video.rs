@@ -391,8 +391,9 @@ fn sound_is_copied_encoded_anew_or_left_out_but_never_in_the_way() {
             let found = String::from_utf8(output.stdout).unwrap();
             assert_eq!(found.lines().count(), tracks, "{source} to {}: {found}", target.display());
             let times = probed(&target);
+            // Encoders of sound begin a little before it, which Matroska cannot say.
             assert!(
-                times.len() == 20 && (times[0] - 0.2).abs() < 2e-3,
+                times.len() == 21 && (times[1] - 0.2).abs() < 0.03,
                 "{source} to {}: {times:?}",
                 target.display()
             );

@@ -112,7 +112,7 @@ impl<R: BufRead> NutReader<R> {
         }
         let shown = (f64::from(self.width) * across as f64 / down as f64).round();
         // Pixels that would be so wide or narrow are a mistake.
-        let fits = shown >= 1.0 && shown <= 16_384.0 && shown * f64::from(self.height) <= f64::from(1 << 27);
+        let fits = (1.0..=16_384.0).contains(&shown) && shown * f64::from(self.height) <= f64::from(1 << 27);
         if fits && (1.0 / 16.0..=16.0).contains(&(across as f64 / down as f64)) {
             shown as u32
         } else {

@@ -48,12 +48,12 @@ impl VideoWriter {
         Ok(Self { path: path.to_owned(), size, sound, begun: None })
     }
 
-    /// Starts the program. `first` is the time of the first frame in seconds, which ffmpeg would take for zero.
-    fn begin(&self, first: f64) -> Result<Begun, Error> {
+    /// Starts the program.
+    fn begin(&self) -> Result<Begun, Error> {
         let (width, height) = self.size;
         let mut ffmpeg = command("ffmpeg");
         ffmpeg.args(["-hide_banner", "-loglevel", "error", "-y"]);
-        ffmpeg.args(["-itsoffset", &first.to_string(), "-f", "nut", "-i", "pipe:0"]);
+        ffmpeg.args(["-f", "nut", "-i", "pipe:0"]);
         // Its options stand before the input and after it; the input itself is among them.
         let (input, codecs) = self.sound.split_at(self.sound.iter().position(|a| a == "-map").unwrap_or(0));
         ffmpeg.args(input).args(["-map", "0:v"]).args(codecs).args(every_frame()?);
@@ -95,7 +95,7 @@ impl VideoWriter {
         Ok(begun)
     }
 
-    /// Adds a frame at this time in seconds; times do not decrease.
+    /// Adds a frame at this time in seconds; times do not decrease. Where the first is later than 0, it is shown from 0 on.
     ///
     /// # Errors
     /// [`Error::Video`] with what ffmpeg says, such as that the disk is full; the file is valid up to there.
@@ -103,7 +103,13 @@ impl VideoWriter {
         let begun = match &mut self.begun {
             Some(begun) => begun,
             None => {
-                let begun = self.begin(time)?;
+                let mut begun = self.begin()?;
+                // A film begins at zero, or sound and subtitles would be late: what comes first is shown until its time, too.
+                if let (Some(frames), true) = (&mut begun.frames, time > 0.0)
+                    && let Err(error) = frames.write(0.0, picture.pixels())
+                {
+                    return Err(begun.failed(&self.path, &error));
+                }
                 self.begun.insert(begun)
             }
         };
@@ -191,6 +197,10 @@ fn sound_of(sound: &Path, path: &Path) -> Result<Vec<OsString>, Error> {
         if let Some(codec) = codec {
             codecs.extend(["-map".into(), format!("1:a:{track}").into()]);
             codecs.extend([format!("-c:a:{taken}").into(), codec.into()]);
+            if codec != "copy" {
+                // Sound before the first picture would make all pictures later.
+                codecs.extend([format!("-filter:a:{taken}").into(), "atrim=start=0".into()]);
+            }
             taken += 1;
         }
     }

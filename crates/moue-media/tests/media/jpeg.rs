@@ -182,16 +182,3 @@ fn the_pictures_of_the_cases_are_the_plain_one() {
         assert!(mean < allowed, "{name}: {mean}");
     }
 }
-
-#[test]
-#[ignore = "a measurement"]
-fn speed() {
-    for name in ["/tmp/base.jpg", "/tmp/prog.jpg"] {
-        let bytes = fs::read(name).unwrap();
-        for _ in 0..3 {
-            let start = std::time::Instant::now();
-            read(&bytes, name).unwrap();
-            println!("{name} {:?}", start.elapsed());
-        }
-    }
-}

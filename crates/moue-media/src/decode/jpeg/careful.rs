@@ -323,7 +323,7 @@ impl Decoder<'_> {
                     let target = if progressive {
                         let start = (at.1 * part.across + at.0) * 64;
                         let target =
-                            part.coefficients.get_mut(start..start + 64).and_then(|b| b.as_mut_array());
+                            part.coefficients.get_mut(start..start + 64).and_then(|b| b.try_into().ok());
                         target.ok_or(Fault::Damaged("a block lies outside of the picture"))?
                     } else {
                         block.fill(0);

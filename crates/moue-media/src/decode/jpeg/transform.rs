@@ -111,7 +111,7 @@ fn upsampled(plane: &Plane, h: usize, v: usize, y: usize, width: usize, out: &mu
     // libjpeg takes the row above or below only together with columns, or where columns are whole.
     let smooth_down = down == 2.0 && (smooth_across || across == 1.0);
     if smooth_down {
-        let (near, above) = (y / 2, y % 2 == 0);
+        let (near, above) = (y / 2, y.is_multiple_of(2));
         let far = if above { near.saturating_sub(1) } else { near + 1 };
         let (near, far) = (line(plane, near), line(plane, far));
         let sums = near.iter().zip(far).map(|(&a, &b)| 3 * u16::from(a) + u16::from(b));
