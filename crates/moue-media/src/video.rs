@@ -184,7 +184,7 @@ impl Video {
                 })?;
                 match frames.shown_width() {
                     shown if shown == width => (time, picture),
-                    shown => (time, picture.resized(shown, height)?),
+                    shown => (time, picture.stretched(shown)?),
                 }
             }
         };
