@@ -39,6 +39,11 @@ pub fn farewell() -> String {
     if kept.is_empty() { "moue: interrupted".to_owned() } else { format!("moue: interrupted: {kept}") }
 }
 
+/// The flag, for whoever waits for something that may never come.
+pub fn flag() -> &'static AtomicBool {
+    &STOP
+}
+
 /// An error where the user wants an end.
 pub fn check() -> Result<()> {
     if STOP.load(Ordering::Relaxed) { Err(Failure::Interrupted) } else { Ok(()) }

@@ -308,6 +308,53 @@ fn folders_are_searched_and_a_second_run_reads_the_same() {
 }
 
 #[test]
+fn what_of_a_folder_is_not_taken_is_counted_and_photos_that_are_not_read_fail() {
+    let place = Place::new();
+    place.picture("in/a.png", false, false);
+    place.file("in/notes.txt", "no picture");
+    place.file("in/a.moue.jsonl", "{}");
+    let run = place.whole(&["in", "--json", "--no-pictures"]);
+    assert_eq!((run.code, run.json().len()), (Some(0), 1), "{}", run.stderr);
+    assert!(run.stderr.contains("not looked at: 1 .txt ("), "{}", run.stderr);
+
+    let photo = [&[0, 0, 0, 24][..], b"ftypheic", &[0; 24]].concat();
+    place.file("in/IMG_1.HEIC", &photo);
+    place.file("in/IMG_2.HEIC", &photo);
+    let run = place.whole(&["in", "--json", "--no-pictures"]);
+    assert_eq!((run.code, run.json().len()), (Some(1), 1), "{}", run.stderr);
+    assert!(run.stderr.contains("2 .heic, 1 .txt") && run.stderr.contains("HEIC pictures are not read here"));
+    let alone = place.whole(&["in/IMG_1.HEIC"]);
+    assert!(
+        alone.code == Some(1) && alone.stderr.contains("HEIC pictures are not read here"),
+        "{}",
+        alone.stderr
+    );
+}
+
+#[test]
+fn a_picture_on_standard_input_is_turned_upright() {
+    let place = Place::new();
+    place.picture("a.png", true, false);
+    let picture = moue::read_picture(&place.path("a.png"), &moue::Limits::default()).unwrap();
+    picture.write(&place.path("a.jpg")).unwrap();
+    // Orientation 6: a quarter clockwise.
+    let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+    let mut bytes = fs::read(place.path("a.jpg")).unwrap();
+    let segment = [&[0xff, 0xe1][..], &(exif.len() as u16 + 2).to_be_bytes(), exif].concat();
+    bytes.splice(2..2, segment);
+    place.file("b.jpg", &bytes);
+    let output = place
+        .command(&["--detector", "none", "--model", "quarters.safetensors", "-", "--json"])
+        .stdin(fs::File::open(place.path("b.jpg")).unwrap())
+        .output();
+    let run = Run::from(output.unwrap());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let record = &run.json()[0];
+    assert_eq!((record["width"].as_u64(), record["height"].as_u64()), (Some(20), Some(40)));
+    assert_eq!(record["faces"][0]["emotion"], "lr");
+}
+
+#[test]
 fn output_goes_where_it_is_wanted() {
     let place = Place::new();
     place.picture("x/a.png", false, false);

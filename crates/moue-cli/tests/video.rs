@@ -197,6 +197,46 @@ fn on_a_full_disk_all_that_was_there_is_valid_and_resume_goes_on() {
 }
 
 #[test]
+fn records_go_on_without_a_film_that_cannot_be_written() {
+    let Some(clip) = clip() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let (film, lines) = (place.path().join("f.mp4"), place.path().join("f.jsonl"));
+    fs::create_dir(&film).unwrap();
+    let output = moue(&["analyze", clip.to_str().unwrap(), "--detector", "none", "--out"])
+        .arg(&film)
+        .arg("--out")
+        .arg(&lines)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("go on without this film"), "{told}");
+    assert_eq!(whole_lines(&lines).len(), probed(&clip).len());
+}
+
+#[test]
+fn a_password_in_an_address_is_shown_nowhere() {
+    if clip().is_none() {
+        return;
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://admin:hunter2@{}/a.mp4", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().flatten() {
+            // Closed while something is unread, a connection would be reset.
+            let _ = std::io::Read::read(&mut connection, &mut [0; 4096]);
+            let _ = connection
+                .write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let output = moue(&["analyze", &address, "--json"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(!told.contains("hunter2") && told.contains("http://…@127.0.0.1"), "{told}");
+    assert!(told.contains("asks for a name and a password"), "{told}");
+}
+
+#[test]
 fn a_page_has_faces_and_events_when_they_are_asked_for() {
     let Some(clip) = clip() else { return };
     let place = tempfile::tempdir().unwrap();

@@ -258,9 +258,20 @@ impl Evaluation {
         if right == 0 || right == points.len() {
             return None;
         }
+        // A weak pull to slope 1 keeps the answer finite where the scores separate the boxes.
+        let cost = |slope: f64, shift: f64| -> f64 {
+            let pull = 0.5 * (slope - 1.0) * (slope - 1.0);
+            pull + points
+                .iter()
+                .map(|&(x, y)| {
+                    let z = slope * x + shift;
+                    z.max(0.0) - z * y + (-z.abs()).exp().ln_1p()
+                })
+                .sum::<f64>()
+        };
         let (mut slope, mut shift) = (1.0_f64, 0.0_f64);
-        for _ in 0..50 {
-            // A weak pull to slope 1 keeps the answer finite where the scores separate the boxes.
+        let mut least = cost(slope, shift);
+        for _ in 0..100 {
             let (mut g, mut h) = ([slope - 1.0, 0.0], [1.0, 0.0, 1e-6]);
             for &(x, y) in &points {
                 let p = 1.0 / (1.0 + (-(slope * x + shift)).exp());
@@ -272,8 +283,15 @@ impl Evaluation {
                 h[2] += w;
             }
             let determinant = h[0] * h[2] - h[1] * h[1];
-            slope -= (h[2] * g[0] - h[1] * g[1]) / determinant;
-            shift -= (h[0] * g[1] - h[1] * g[0]) / determinant;
+            let step = [(h[2] * g[0] - h[1] * g[1]) / determinant, (h[0] * g[1] - h[1] * g[0]) / determinant];
+            // Far from the answer a whole step may lead away from it.
+            let halves = (0..40).map(|k| 0.5_f64.powi(k));
+            let better = halves
+                .map(|k| (slope - k * step[0], shift - k * step[1]))
+                .map(|(slope, shift)| (slope, shift, cost(slope, shift)))
+                .find(|&(.., cost)| cost < least);
+            let Some((a, b, cost)) = better else { break };
+            (slope, shift, least) = (a, b, cost);
         }
         (slope.is_finite() && shift.is_finite()).then_some((slope, shift))
     }
@@ -359,5 +377,15 @@ mod tests {
         }
         let (slope, shift) = all.calibration().unwrap();
         assert!((slope - 2.0).abs() < 0.05 && (shift + 1.0).abs() < 0.05, "{slope} {shift}");
+        // Scores that are far too sure, as those of a network after training: most are near 1, right or wrong.
+        let mut sure = Evaluation::default();
+        for k in 0..1000 {
+            let logit = 2.0 + 10.0 * k as f32 / 1000.0;
+            let right = (k * 7919 % 1000) as f64 / 1000.0 < 1.0 / (1.0 + (-(f64::from(logit) - 6.0)).exp());
+            let found = right.then_some(Sought { side: 50.0, share: 0.5 });
+            sure.judged.push(Judged { score: 1.0 / (1.0 + (-logit).exp()), found });
+        }
+        let (slope, shift) = sure.calibration().unwrap();
+        assert!((slope - 1.0).abs() < 0.2 && (shift + 6.0).abs() < 1.0, "{slope} {shift}");
     }
 }

@@ -19,6 +19,8 @@ pub struct Found {
     pub pictures: Vec<PathBuf>,
     /// Files passed over because moue wrote them; see [`is_own_output`].
     pub own_output: Vec<PathBuf>,
+    /// Files in folders that were passed over because their names are not those of pictures that are read here.
+    pub others: Vec<PathBuf>,
     /// Paths that do not exist and folders that cannot be read.
     pub failures: Vec<Error>,
 }
@@ -30,15 +32,18 @@ pub fn is_picture_path(path: &Path) -> bool {
         .is_some_and(|extension| EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
-/// Whether a file is a picture of a format that is read here, by its extension or else by its first bytes.
+/// Whether a file is a picture, by its extension or else by its first bytes: of a format that is read here, or of one whose error
+/// says what to do about it.
 pub fn looks_like_picture(path: &Path) -> bool {
     let mut start = Vec::new();
+    // Opening a pipe would wait for who writes to it.
     let file = || fs::File::open(path).ok();
     is_picture_path(path)
-        || file().is_some_and(|file| {
-            std::io::Read::read_to_end(&mut std::io::Read::take(file, 32), &mut start).is_ok()
-                && image::guess_format(&start).is_ok()
-        })
+        || path.is_file()
+            && file().is_some_and(|file| {
+                std::io::Read::read_to_end(&mut std::io::Read::take(file, 32), &mut start).is_ok()
+                    && !matches!(crate::decode::kind_of(&start), crate::decode::Kind::Other)
+            })
 }
 
 /// Whether the file name has the form `NAME.moue.EXTENSION` that moue gives its annotated pictures.
@@ -107,7 +112,9 @@ impl Search {
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => self.folder(&path),
                 Ok(_) if is_picture_path(&path) => self.file(path),
-                Ok(_) => {}
+                // Records and films of an earlier run, too, are nothing that anybody misses.
+                Ok(_) if is_own_output(&path) => {}
+                Ok(_) => self.found.others.push(path),
                 // A dangling link matters only where it stands for a picture.
                 Err(source) if is_picture_path(&path) => {
                     self.found.failures.push(Error::Io { path, source });

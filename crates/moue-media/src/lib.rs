@@ -17,6 +17,7 @@ mod draw;
 mod encode;
 mod error;
 mod find;
+mod moving;
 mod picture;
 mod resize;
 mod sheet;
@@ -29,6 +30,7 @@ pub use draw::{
 };
 pub use error::Error;
 pub use find::{Found, find_pictures, is_own_output, is_picture_path, looks_like_picture};
+pub use moving::is_moving_picture;
 pub use picture::{Grey, Picture, Region};
 pub use sheet::{Sheet, Tile};
 pub use video::{

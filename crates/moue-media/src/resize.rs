@@ -70,6 +70,15 @@ impl Grey {
 }
 
 impl Picture {
+    /// The whole picture as wide as it is shown, bicubic as players do it: what bilinear filtering blurs is read otherwise.
+    ///
+    /// # Errors
+    /// As [`Grey::resized`].
+    pub(crate) fn stretched(&self, width: u32) -> Result<Self, Error> {
+        let (from, to) = ((self.width(), self.height()), (width, self.height()));
+        made(Self::from_raw(to.0, to.1, filtered::<U8x3>(self.pixels(), from, to, FilterType::CatmullRom)?))
+    }
+
     /// As [`Grey::resized`], each channel for itself.
     ///
     /// # Errors
@@ -168,6 +177,15 @@ fn made<T>(picture: Option<T>) -> Result<T, Error> {
 /// Typed by its pixel: the untyped interface compiles every pixel type of the library into this crate,
 /// which takes minutes.
 fn resized<P: PixelTrait>(pixels: &[u8], from: (u32, u32), to: (u32, u32)) -> Result<Vec<u8>, Error> {
+    filtered::<P>(pixels, from, to, FilterType::Bilinear)
+}
+
+fn filtered<P: PixelTrait>(
+    pixels: &[u8],
+    from: (u32, u32),
+    to: (u32, u32),
+    filter: FilterType,
+) -> Result<Vec<u8>, Error> {
     check_size("the picture", from.0, from.1)?;
     check_size("the new picture", to.0, to.1)?;
     if from == to {
@@ -179,7 +197,7 @@ fn resized<P: PixelTrait>(pixels: &[u8], from: (u32, u32), to: (u32, u32)) -> Re
     let source = TypedImageRef::<P>::from_buffer(from.0, from.1, pixels).map_err(|error| failed(&error))?;
     let mut buffer = vec![0; to.0 as usize * to.1 as usize * P::size()];
     let mut target = TypedImage::<P>::from_buffer(to.0, to.1, &mut buffer).map_err(|error| failed(&error))?;
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     Resizer::new().resize_typed(&source, &mut target, &options).map_err(|error| failed(&error))?;
     Ok(buffer)
 }

@@ -8,11 +8,12 @@ mod recording;
 mod table;
 mod video;
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use moue::{Analyzer, Limits, Model, Picture, Record};
-use moue_media::{VideoSource, find_pictures};
+use moue_media::{Found, VideoSource, find_pictures, is_moving_picture};
 
 use crate::commands::detector::{Chosen, Flags};
 use crate::commands::report;
@@ -101,6 +102,7 @@ pub fn run(args: Args) -> Result {
     let labels = model.card.labels.clone();
     let mut outcome = Outcome::Done;
     let found = pictures_of(&args.paths, &inputs, &mut outcome)?;
+    let stop = interrupt::watch()?;
     if found.iter().all(Option::is_none) {
         return Ok(outcome);
     }
@@ -119,11 +121,12 @@ pub fn run(args: Args) -> Result {
     let analyzer = analyzer(&args, model, chosen, args.threads.count())?;
     let count = found.iter().flatten().map(Vec::len).sum();
     let mut job = Job { analyzer, pictures, csv, json: args.json.json, outcome, done: 0, count };
-    let stop = interrupt::watch()?;
     for (input, pictures) in inputs.iter().zip(found) {
         match (input, &mut videos) {
             (Input::Video(source), Some(videos)) => match videos.run(source, job.json, &mut job.csv, stop) {
                 Err(Failure::Failed(error)) if !is_stdout(&*error) => {
+                    // What was ended on request did not fail.
+                    interrupt::check()?;
                     fail(&mut job.outcome, named(&source.to_string(), describe(&*error)));
                 }
                 ended => ended?,
@@ -218,6 +221,7 @@ fn pictures_of(
         for failure in &found.failures {
             fail(outcome, describe(failure));
         }
+        passed_over(&found, paths, outcome);
         own_output += found.own_output.len();
         all.push((!found.pictures.is_empty()).then_some(found.pictures));
     }
@@ -225,6 +229,38 @@ fn pictures_of(
         return Err(Failure::message(nothing_to_read(paths, own_output)));
     }
     Ok(all)
+}
+
+/// Says what of folders is not taken, by kinds, and of what only a part is.
+fn passed_over(found: &Found, named: &[PathBuf], outcome: &mut Outcome) {
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    let mut photos = None;
+    for path in &found.others {
+        let kind = path.extension().map(|e| format!(".{}", e.to_string_lossy().to_lowercase()));
+        if kind.as_deref().is_some_and(|kind| [".heic", ".heif", ".hif", ".avif"].contains(&kind)) {
+            photos = photos.or(Some(path));
+        }
+        *kinds.entry(kind.unwrap_or_else(|| "without an extension".to_owned())).or_default() += 1;
+    }
+    if !kinds.is_empty() {
+        let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        console::say(format_args!(
+            "moue: files in folders that are not looked at: {} (videos are, where they are named themselves)",
+            kinds.join(", ")
+        ));
+    }
+    // Pictures that nobody looked at are missing in the results: what helps is said once, for all of them.
+    if let Some(Err(error)) = photos.map(|path| moue_media::read_picture(path, &Limits::default())) {
+        fail(outcome, describe(&error));
+    }
+    for path in found.pictures.iter().filter(|path| !named.contains(path)) {
+        if is_moving_picture(path) {
+            console::say(format_args!(
+                "moue: {} moves; only its first frame is looked at, unless it is named itself",
+                path.display()
+            ));
+        }
+    }
 }
 
 /// Only stdout hands its bare I/O errors on.

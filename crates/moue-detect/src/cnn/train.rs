@@ -210,7 +210,9 @@ impl<'a> Training<'a> {
                 ..header.recipe.clone()
             };
             let falling = header.step > header.recipe.steps - header.recipe.decay_steps;
-            if same != training.recipe || (falling && header.recipe != training.recipe) {
+            let schedule = |recipe: &Recipe| (recipe.steps, recipe.decay_steps);
+            let other = schedule(&header.recipe) != schedule(&training.recipe);
+            if same != training.recipe || (falling && other) {
                 return Err(Error::Training(format!(
                     "{} was made by another recipe",
                     training.checkpoint().display()

@@ -50,6 +50,8 @@ pub struct NutReader<R> {
     broadcast: bool,
     width: u32,
     height: u32,
+    /// Width and height of a pixel, in any unit; 0 where nobody knows.
+    aspect: (u64, u64),
     time_base: (u64, u64),
     pts_bits: u32,
     last_pts: i64,
@@ -81,6 +83,7 @@ impl<R: BufRead> NutReader<R> {
             broadcast: false,
             width: 0,
             height: 0,
+            aspect: (0, 0),
             time_base: (1, 1),
             pts_bits: 0,
             last_pts: 0,
@@ -99,6 +102,22 @@ impl<R: BufRead> NutReader<R> {
     /// Width and height of every frame in pixels.
     pub fn size(&self) -> (u32, u32) {
         (self.width, self.height)
+    }
+
+    /// Width of every frame where its pixels are square, rounded: that of other pixels, stretched or narrowed as they are shown.
+    pub fn shown_width(&self) -> u32 {
+        let (across, down) = self.aspect;
+        if across == 0 || down == 0 || across == down {
+            return self.width;
+        }
+        let shown = (f64::from(self.width) * across as f64 / down as f64).round();
+        // Pixels that would be so wide or narrow are a mistake.
+        let fits = (1.0..=16_384.0).contains(&shown) && shown * f64::from(self.height) <= f64::from(1 << 27);
+        if fits && (1.0 / 16.0..=16.0).contains(&(across as f64 / down as f64)) {
+            shown as u32
+        } else {
+            self.width
+        }
     }
 
     /// Fills `frame` with the bytes of the next frame and gives its time in seconds; `None` at the end.
@@ -244,6 +263,7 @@ impl<R: BufRead> NutReader<R> {
             return Err(invalid(&format!("its frames are {width}x{height}")));
         }
         (self.width, self.height) = (width as u32, height as u32);
+        self.aspect = (number(body)?, number(body)?);
         Ok(())
     }
 

@@ -1,49 +1,62 @@
 //! Frames into a video file, through the `ffmpeg` program.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
 use std::thread::{self, JoinHandle};
 
-use super::last_words;
 use super::nut::NutWriter;
 use super::programs::{command, every_frame, not_started, probe};
+use super::source::{file_name, guarded};
+use super::words::Complaints;
 use crate::{Error, Picture};
-
-/// Sound that MP4 may hold; other sound is encoded anew for it.
-const IN_MP4: [&str; 8] = ["aac", "mp3", "ac3", "eac3", "opus", "alac", "flac", "mp2"];
 
 /// A video being written. The file is made of fragments of a second or so, and each is complete when the next begins: it can
 /// be watched while it grows, and up to the last fragment whenever the writing is cut off.
 pub struct VideoWriter {
     path: PathBuf,
+    size: (u32, u32),
+    sound: Vec<OsString>,
+    begun: Option<Begun>,
+}
+
+/// The program that writes.
+struct Begun {
     encoder: Child,
-    complaints: Option<JoinHandle<Option<String>>>,
+    complaints: Option<JoinHandle<Complaints>>,
     frames: Option<NutWriter<ChildStdin>>,
 }
 
 impl VideoWriter {
-    /// Begins a file of frames of this size; its extension says the format. `sound` is a file whose sound it gets, copied
-    /// as it is where the format can hold it.
+    /// Prepares a file of frames of this size; its extension says the format. `sound` is a file whose sound it gets: each track
+    /// is copied where the format can hold it, encoded anew where it cannot, and left out where it cannot be read. The file is
+    /// begun with its first frame.
     ///
     /// # Errors
-    /// [`Error::MissingProgram`] where ffmpeg is not installed, [`Error::Video`] where it cannot write the file.
-    pub fn create(path: &Path, (width, height): (u32, u32), sound: Option<&Path>) -> Result<Self, Error> {
-        let mut ffmpeg = command("ffmpeg");
-        ffmpeg.args(["-hide_banner", "-loglevel", "error", "-y", "-copyts", "-f", "nut", "-i", "pipe:0"]);
-        let mut sound_arguments: Vec<OsString> = Vec::new();
-        if let Some(sound) = sound {
-            let mut input = OsString::from("file:");
-            input.push(sound);
-            let codec = sound_codec(&input)?;
-            let mp4 = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("mp4"));
-            let copied = !mp4 || codec.is_none_or(|codec| IN_MP4.contains(&codec.as_str()));
-            ffmpeg.arg("-i").arg(input);
-            let codec = if copied { "copy" } else { "aac" };
-            sound_arguments.extend(["-map", "1:a?", "-c:a", codec].map(Into::into));
+    /// [`Error::MissingProgram`] where ffmpeg is not installed, [`Error::Io`] where there is no such folder.
+    pub fn create(path: &Path, size: (u32, u32), sound: Option<&Path>) -> Result<Self, Error> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder {
+            std::fs::metadata(folder).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         }
-        ffmpeg.args(["-map", "0:v"]).args(sound_arguments).args(every_frame()?);
+        every_frame()?;
+        let sound = match sound.filter(|sound| !crate::is_moving_picture(sound)) {
+            Some(sound) => sound_of(sound, path)?,
+            None => Vec::new(),
+        };
+        Ok(Self { path: path.to_owned(), size, sound, begun: None })
+    }
+
+    /// Starts the program.
+    fn begin(&self) -> Result<Begun, Error> {
+        let (width, height) = self.size;
+        let mut ffmpeg = command("ffmpeg");
+        ffmpeg.args(["-hide_banner", "-loglevel", "error", "-y"]);
+        ffmpeg.args(["-f", "nut", "-i", "pipe:0"]);
+        // Its options stand before the input and after it; the input itself is among them.
+        let (input, codecs) = self.sound.split_at(self.sound.iter().position(|a| a == "-map").unwrap_or(0));
+        ffmpeg.args(input).args(["-map", "0:v"]).args(codecs).args(every_frame()?);
         if width % 2 + height % 2 > 0 {
             // Common players want even sizes.
             ffmpeg.args(["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2"]);
@@ -55,72 +68,88 @@ impl VideoWriter {
         // time would be later than in the records and subtitles.
         ffmpeg.args(["-bf", "0"]);
         ffmpeg.args(["-pix_fmt", "yuv420p", "-g", "30", "-enc_time_base", "1:90000", "-flush_packets", "1"]);
-        if path.extension().is_some_and(|e| !e.eq_ignore_ascii_case("mkv")) {
+        if !is_matroska(&self.path) {
             ffmpeg.args(["-video_track_timescale", "90000"]);
-            ffmpeg.args(["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]);
+            ffmpeg.args(FRAGMENTS);
         }
-        let mut output = OsString::from("file:");
-        output.push(path);
-        ffmpeg.arg(output).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        ffmpeg.arg(file_name(&self.path)).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut encoder = ffmpeg.spawn().map_err(|e| not_started("ffmpeg", e))?;
-        let failed = |source| Error::Io { path: path.to_owned(), source };
+        let failed = |source| Error::Io { path: self.path.clone(), source };
         let complaints = encoder
             .stderr
             .take()
-            .map(|stderr| thread::Builder::new().name("moue-ffmpeg".to_owned()).spawn(|| last_words(stderr)))
+            .map(|stderr| {
+                thread::Builder::new().name("moue-ffmpeg".to_owned()).spawn(|| Complaints::read(stderr))
+            })
             .transpose()
             .map_err(failed)?;
         let stdin = encoder.stdin.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
         #[cfg(target_os = "linux")]
         // Where the system allows no more, the pipe works as it is.
         let _ = rustix::pipe::fcntl_setpipe_size(&stdin, 1 << 20);
-        let mut writer = Self { path: path.to_owned(), encoder, complaints, frames: None };
+        let mut begun = Begun { encoder, complaints, frames: None };
         match NutWriter::new(stdin, width, height) {
-            Ok(frames) => writer.frames = Some(frames),
-            Err(error) => return Err(writer.failed(&error)),
+            Ok(frames) => begun.frames = Some(frames),
+            Err(error) => return Err(begun.failed(&self.path, &error)),
         }
-        Ok(writer)
+        Ok(begun)
     }
 
-    /// Adds a frame at this time in seconds; times do not decrease.
+    /// Adds a frame at this time in seconds; times do not decrease. Where the first is later than 0, it is shown from 0 on.
     ///
     /// # Errors
     /// [`Error::Video`] with what ffmpeg says, such as that the disk is full; the file is valid up to there.
     pub fn write(&mut self, time: f64, picture: &Picture) -> Result<(), Error> {
-        let Some(frames) = &mut self.frames else {
-            return Err(self.failed(&io::ErrorKind::BrokenPipe.into()));
+        let begun = match &mut self.begun {
+            Some(begun) => begun,
+            None => {
+                let mut begun = self.begin()?;
+                // A film begins at zero, or sound and subtitles would be late: what comes first is shown until its time, too.
+                if let (Some(frames), true) = (&mut begun.frames, time > 0.0)
+                    && let Err(error) = frames.write(0.0, picture.pixels())
+                {
+                    return Err(begun.failed(&self.path, &error));
+                }
+                self.begun.insert(begun)
+            }
+        };
+        let Some(frames) = &mut begun.frames else {
+            return Err(begun.failed(&self.path, &io::ErrorKind::BrokenPipe.into()));
         };
         match frames.write(time, picture.pixels()) {
             Ok(()) => Ok(()),
-            Err(error) => Err(self.failed(&error)),
+            Err(error) => Err(begun.failed(&self.path, &error)),
         }
     }
 
-    /// Completes the file.
+    /// Completes the file. Without frames there is none.
     ///
     /// # Errors
     /// As [`write`](Self::write).
     pub fn finish(mut self) -> Result<(), Error> {
-        self.frames = None;
-        match self.encoder.wait() {
+        let Some(begun) = &mut self.begun else { return Ok(()) };
+        begun.frames = None;
+        match begun.encoder.wait() {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(self.failed(&io::Error::other(format!("ffmpeg ended with {status}")))),
-            Err(error) => Err(self.failed(&error)),
-        }
-    }
-
-    fn failed(&mut self, error: &io::Error) -> Error {
-        self.frames = None;
-        let _ = self.encoder.wait();
-        let words = self.complaints.take().and_then(|thread| thread.join().ok()).flatten();
-        Error::Video {
-            name: self.path.display().to_string(),
-            what: words.unwrap_or_else(|| error.to_string()),
+            Ok(status) => {
+                Err(begun.failed(&self.path, &io::Error::other(format!("ffmpeg ended with {status}"))))
+            }
+            Err(error) => Err(begun.failed(&self.path, &error)),
         }
     }
 }
 
-impl Drop for VideoWriter {
+impl Begun {
+    fn failed(&mut self, path: &Path, error: &io::Error) -> Error {
+        self.frames = None;
+        let _ = self.encoder.wait();
+        let complaints = self.complaints.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let what = complaints.words().unwrap_or_else(|| error.to_string());
+        Error::Video { name: path.display().to_string(), what }
+    }
+}
+
+impl Drop for Begun {
     fn drop(&mut self) {
         // At the end of its input ffmpeg completes the file.
         self.frames = None;
@@ -128,11 +157,76 @@ impl Drop for VideoWriter {
     }
 }
 
-/// Name of the codec of the sound; `None` where there is no sound.
-fn sound_codec(input: &OsStr) -> Result<Option<String>, Error> {
-    let arguments = [OsStr::new("-select_streams"), OsStr::new("a:0"), input];
-    let text = probe(&arguments, "stream=codec_name")?;
-    Ok(text.lines().find_map(|line| line.strip_prefix("codec_name=")).map(str::to_owned))
+/// MP4 and QuickTime in fragments, which need no index at the end.
+const FRAGMENTS: [&str; 2] = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"];
+
+fn is_matroska(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("mkv"))
+}
+
+/// Formats whose clocks may jump. ffmpeg counts each stream of theirs from its own beginning where it reads no other.
+const JUMPING: [&str; 5] = ["mpegts", "mpegtsraw", "mpeg", "ogg", "wtv"];
+
+/// The sound of a file as an input and its codecs for a film at `path`; empty where there is none.
+fn sound_of(sound: &Path, path: &Path) -> Result<Vec<OsString>, Error> {
+    let mut asked = guarded();
+    asked.push(file_name(sound));
+    let asked: Vec<_> = asked.iter().map(OsString::as_os_str).collect();
+    let text = probe(&asked, "stream=codec_type,start_time:format=format_name")?;
+    let value = |line: &str, key: &str| line.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
+    let (mut kinds, mut starts, mut format) = (Vec::new(), Vec::new(), String::new());
+    for line in text.lines() {
+        kinds.extend(value(line, "codec_type"));
+        starts.extend(value(line, "start_time").map(|v| v.parse::<f64>().unwrap_or(0.0)));
+        format = value(line, "format_name").unwrap_or(format);
+    }
+    let first = |kind: &str| kinds.iter().zip(&starts).find(|(k, _)| *k == kind).map(|(_, start)| *start);
+    let mut input = Vec::new();
+    if JUMPING.contains(&format.as_str())
+        && let (Some(video), Some(audio)) = (first("video"), first("audio"))
+    {
+        input.extend(["-itsoffset".into(), (audio - video).to_string().into()]);
+    }
+    input.extend(guarded());
+    input.extend(["-i".into(), file_name(sound)]);
+    let mut codecs: Vec<OsString> = Vec::new();
+    let mut taken = 0;
+    for track in 0..kinds.iter().filter(|kind| *kind == "audio").count() {
+        // Whether a format holds a codec depends on both and on the version of ffmpeg, so that it is asked to try.
+        let codec = ["copy", "aac"].into_iter().find(|codec| holds(&input, track, codec, path));
+        if let Some(codec) = codec {
+            codecs.extend(["-map".into(), format!("1:a:{track}").into()]);
+            codecs.extend([format!("-c:a:{taken}").into(), codec.into()]);
+            if codec != "copy" {
+                // Sound before the first picture would make all pictures later.
+                codecs.extend([format!("-filter:a:{taken}").into(), "atrim=start=0".into()]);
+            }
+            taken += 1;
+        }
+    }
+    if codecs.is_empty() {
+        return Ok(Vec::new());
+    }
+    input.extend(codecs);
+    Ok(input)
+}
+
+/// Whether the first second of a track can be written so.
+fn holds(input: &[OsString], track: usize, codec: &str, path: &Path) -> bool {
+    let mut ffmpeg = command("ffmpeg");
+    ffmpeg.args(["-hide_banner", "-loglevel", "error", "-nostdin"]).args(input);
+    ffmpeg.args(["-map", &format!("0:a:{track}"), "-c:a", codec, "-t", "1"]);
+    let format = match path.extension() {
+        _ if is_matroska(path) => "matroska",
+        Some(e) if e.eq_ignore_ascii_case("mov") => "mov",
+        _ => "mp4",
+    };
+    if format != "matroska" {
+        ffmpeg.args(FRAGMENTS);
+    }
+    ffmpeg.args(["-f", format, "pipe:1"]);
+    ffmpeg.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    ffmpeg.status().is_ok_and(|status| status.success())
 }
 
 /// Whether ffmpeg was built with the encoder that all players understand.

@@ -45,6 +45,8 @@ fn folders_are_searched_in_order() {
         ["named.dat", "b/1.JPG", "b/2.png", "b/deep/x.webp", "z.jpg"].iter().map(|n| root.join(n)).collect();
     assert_eq!(found.pictures, expected);
     assert_eq!(found.own_output, [root.join("b/1.moue.jpg")]);
+    // A file that is named is taken, and one in a folder is not, if its name is not that of a picture.
+    assert_eq!(found.others, [root.join("a/note.txt"), root.join("named.dat")]);
     assert_eq!(found.failures.len(), 1);
     assert!(matches!(&found.failures[0], Error::Io { path, .. } if *path == root.join("gone.jpg")));
 }

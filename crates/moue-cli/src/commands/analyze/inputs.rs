@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use moue_media::{VideoSource, looks_like_picture};
+use moue_media::{VideoSource, is_moving_picture, looks_like_picture};
 
 /// Inputs of one kind, in the order in which they were named.
 #[derive(Debug, PartialEq)]
@@ -30,7 +30,9 @@ pub fn sorted(paths: &[PathBuf]) -> Vec<Input> {
         let source = VideoSource::from_argument(path);
         let video = match &source {
             // What does not exist is named by who looks for pictures.
-            VideoSource::File(path) => path.is_file() && !looks_like_picture(path),
+            VideoSource::File(path) => {
+                path.is_file() && (!looks_like_picture(path) || is_moving_picture(path))
+            }
             _ => true,
         };
         match (video, inputs.last_mut()) {
@@ -56,13 +58,30 @@ mod tests {
         };
         let (a, b) = (file("a.jpg", b""), file("b", b"\x89PNG\r\n\x1a\n"));
         let (clip, missing) = (file("clip.mov", b"\0\0\0\x14ftypqt  "), folder.path().join("missing.mov"));
-        let paths = [a.clone(), b.clone(), clip.clone(), missing.clone(), "-".into(), folder.path().into()];
+        // Two frames of one pixel.
+        let frame = [0x2c, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 0x44, 1, 0];
+        let head = [&b"GIF89a"[..], &[1, 0, 1, 0, 0x80, 0, 0, 0, 0, 0, 255, 255, 255]].concat();
+        let moving = file("c.gif", &[&head[..], &frame, &frame, &[0x3b]].concat());
+        let still = file("d.gif", &[&head[..], &frame, &[0x3b]].concat());
+        let photo = file("e", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic");
+        let paths = [
+            a.clone(),
+            b.clone(),
+            moving.clone(),
+            clip.clone(),
+            still.clone(),
+            photo.clone(),
+            missing.clone(),
+            "-".into(),
+            folder.path().into(),
+        ];
         assert_eq!(
             sorted(&paths),
             [
                 Input::Pictures(vec![a, b]),
+                Input::Video(VideoSource::File(moving)),
                 Input::Video(VideoSource::File(clip)),
-                Input::Pictures(vec![missing]),
+                Input::Pictures(vec![still, photo, missing]),
                 Input::Video(VideoSource::Stdin(None)),
                 Input::Pictures(vec![folder.path().into()]),
             ]

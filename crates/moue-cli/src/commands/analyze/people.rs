@@ -52,6 +52,11 @@ impl People {
         }
     }
 
+    /// Whether no frame was added.
+    pub fn is_empty(&self) -> bool {
+        self.frames == 0
+    }
+
     /// The video with the number of its people, and a line for each.
     pub fn table(&self, source: &str) -> String {
         let source = moue_files::text::shown(source);

@@ -16,7 +16,8 @@ use moue_media::Picture;
 use moue_report::records::{CsvWriter, write_json_line};
 use moue_report::subtitles::{SubtitleFormat, SubtitleWriter};
 
-use crate::failure::{Failure, Result};
+use crate::console;
+use crate::failure::{Failure, Result, describe};
 use document::Document;
 use film::Film;
 pub use journal::Journal;
@@ -48,6 +49,8 @@ pub struct Recording {
     parts: Vec<(PathBuf, Part)>,
     /// The file that an earlier run began, which has what that run recorded.
     continued: Option<PathBuf>,
+    /// A film that could not be written to its end; the other files go on.
+    lost: Option<PathBuf>,
 }
 
 impl Recording {
@@ -82,7 +85,7 @@ impl Recording {
             };
             parts.push((path.clone(), part));
         }
-        Ok(Self { parts, continued })
+        Ok(Self { parts, continued, lost: None })
     }
 
     /// Whether pictures are needed.
@@ -127,6 +130,7 @@ impl Recording {
             }
             false => in_file(path, error),
         };
+        let mut lost = None;
         for (path, part) in &mut self.parts {
             match part {
                 Part::Lines(_) if again && self.continued.as_deref() == Some(path.as_path()) => {}
@@ -141,13 +145,33 @@ impl Recording {
                 Part::Subtitles(writer) => writer.write(record).map_err(|error| in_file(path, &error))?,
                 Part::Document(document) => document.add(record, again)?,
                 Part::Film(film) => {
-                    if let Some(picture) = picture.as_deref_mut() {
-                        film.add(record, picture)?;
+                    if let Some(picture) = picture.as_deref_mut()
+                        && let Err(error) = film.add(record, picture)
+                    {
+                        lost = Some((path.clone(), error));
                     }
                 }
             }
         }
+        if let Some((path, error)) = lost {
+            self.lose(path, error)?;
+        }
         Ok(())
+    }
+
+    /// Goes on without a film that failed, where there are other files to go on with.
+    fn lose(&mut self, path: PathBuf, error: Failure) -> Result<()> {
+        let others = self.parts.iter().any(|(_, part)| !matches!(part, Part::Film(_)));
+        match error {
+            Failure::Failed(error) if others => {
+                let what = describe(&*error);
+                console::say(format_args!("moue: {what}; the other files go on without this film"));
+                self.parts.retain(|(other, _)| *other != path);
+                self.lost = Some(path);
+                Ok(())
+            }
+            error => Err(error),
+        }
     }
 
     /// Ends all files in order, also where some fail; gives the first failure.
@@ -164,6 +188,9 @@ impl Recording {
             if outcome.is_ok() {
                 outcome = ended;
             }
+        }
+        if let (true, Some(path)) = (outcome.is_ok(), self.lost) {
+            return Err(Failure::message(format!("{}: the film is not complete", path.display())));
         }
         outcome
     }

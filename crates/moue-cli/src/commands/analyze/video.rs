@@ -168,7 +168,7 @@ impl Videos {
         source: &VideoSource,
         json: bool,
         csv: &mut Option<CsvFile>,
-        stop: &AtomicBool,
+        stop: &'static AtomicBool,
     ) -> Result<()> {
         let source = match (source, &self.flags.raw) {
             (VideoSource::Stdin(_), Some(raw)) => &VideoSource::Stdin(Some(raw.clone())),
@@ -182,7 +182,7 @@ impl Videos {
             false => None,
         };
         let last = journal.as_ref().and_then(Journal::last);
-        let mut video = open_after(source, last)?;
+        let mut video = open_after(source, last, Some(stop))?;
         let (width, height) = video.size();
         let options = FollowOptions {
             tracks: self.tracks,
@@ -199,7 +199,9 @@ impl Videos {
         let mut recording = Recording::begin(&files, subject, journal)?;
         if let Some(journal) = before {
             let mut film = match recording.has_film() && first > 0 {
-                true => Some(Video::open(source, &VideoOptions::default())?),
+                true => {
+                    Some(Video::open(source, &VideoOptions { stop: Some(stop), ..VideoOptions::default() })?)
+                }
                 false => None,
             };
             journal.replay(|record| {
@@ -250,12 +252,13 @@ impl Videos {
         bar.finish_and_clear();
         // Whatever ended it, the files are ended in order.
         let finished = recording.finish();
-        outcome?;
-        finished?;
-        if !json {
+        let seen = !people.is_empty();
+        // Of a video that ends with an error, as one that was cut off, the people until then are told.
+        if !json && (outcome.is_ok() && finished.is_ok() || seen) {
             console::print(people.table(&name))?;
         }
-        Ok(())
+        outcome?;
+        finished
     }
 
     /// What an earlier run recorded.
@@ -274,9 +277,9 @@ impl Videos {
 const RUN_UP: f64 = 5.0;
 
 /// The video, from a little before the time of a frame that is known already.
-fn open_after(source: &VideoSource, last: Option<f64>) -> Result<Video> {
+fn open_after(source: &VideoSource, last: Option<f64>, stop: Option<&'static AtomicBool>) -> Result<Video> {
     if let Some(last) = last.filter(|&last| last > 2.0 * RUN_UP) {
-        let options = VideoOptions { from: Some(last - RUN_UP), ..VideoOptions::default() };
+        let options = VideoOptions { from: Some(last - RUN_UP), stop, ..VideoOptions::default() };
         // Where that leads elsewhere, as in files without an index, it is read from its beginning.
         if let Ok(mut video) = Video::open(source, &options)
             && let Ok(Some(frame)) = video.next_frame(None)
@@ -285,12 +288,12 @@ fn open_after(source: &VideoSource, last: Option<f64>) -> Result<Video> {
             return Ok(video);
         }
     }
-    Ok(Video::open(source, &VideoOptions::default())?)
+    Ok(Video::open(source, &VideoOptions { stop, ..VideoOptions::default() })?)
 }
 
 /// The video, from a little before the frame at `time` seconds, which is still to come.
 pub fn open_before(source: &VideoSource, time: f64) -> Result<Video> {
-    open_after(source, Some(time - 0.001))
+    open_after(source, Some(time - 0.001), None)
 }
 
 /// A bar where somebody watches.

@@ -54,7 +54,8 @@ impl Live {
     pub fn open(source: &VideoSource) -> Result<Self, Error> {
         let file = !source.is_live();
         // Decoding in several threads holds back as many frames.
-        let options = VideoOptions { real_time: file, threads: 1, ..VideoOptions::default() };
+        let stop = Some(crate::interrupt::flag());
+        let options = VideoOptions { real_time: file, threads: 1, stop, ..VideoOptions::default() };
         let video = Video::open(source, &options)?;
         let (shared, size) = (Arc::new(Shared::default()), video.size());
         let other = Arc::clone(&shared);
