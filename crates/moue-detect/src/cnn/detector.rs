@@ -137,8 +137,7 @@ impl Network {
         const HEIGHT: usize = 480;
         const WIDTH: usize = 640;
         let look = |picture: &Picture| -> Result<Vec<f32>, Error> {
-            let scale =
-                (WIDTH as f32 / picture.width() as f32).min(HEIGHT as f32 / picture.height() as f32);
+            let scale = (WIDTH as f32 / picture.width() as f32).min(HEIGHT as f32 / picture.height() as f32);
             let side = |pixels: u32| ((pixels as f32 * scale) as u32).max(1);
             let seen = picture.to_grey_of(side(picture.width()), side(picture.height()))?;
             let (mut grey, mut input) = (vec![0; HEIGHT * WIDTH], vec![0.0; HEIGHT * WIDTH]);
@@ -424,7 +423,8 @@ impl CnnDetector {
     ) -> Result<Vec<Detection>, Error> {
         let side = |pixels: u32| ((pixels as f32 * scale).round() as u32).max(1);
         let seen = grey_part(picture, part, side(part.width), side(part.height))?;
-        let calibration = if self.network.refine.is_some() { uncalibrated() } else { self.network.calibration };
+        let calibration =
+            if self.network.refine.is_some() { uncalibrated() } else { self.network.calibration };
         let whole = |pixels: u32| (pixels as usize).div_ceil(GRANULE) * GRANULE;
         let prepared = self.prepared(whole(seen.height()), whole(seen.width()))?;
         prepared.fill(&seen);
@@ -465,8 +465,7 @@ impl CnnDetector {
             Some(prepared) => prepared,
             None => {
                 let options = InferenceOptions { max_batch: 1, threads: self.parameters.threads };
-                let session =
-                    CpuEngine.inference(&network(height, width)?, &self.network.find, &options)?;
+                let session = CpuEngine.inference(&network(height, width)?, &self.network.find, &options)?;
                 Prepared {
                     height,
                     width,
