@@ -492,7 +492,10 @@ impl Track {
 
 #[cfg(test)]
 mod tests {
+    use moue_media::Picture;
+
     use super::*;
+    use crate::scene::tests::{room, scene, sitter};
 
     fn face(x: f32, y: f32, side: f32, score: f32) -> Detection {
         Detection { x, y, width: side, height: side, score, roll: 0.0 }
@@ -515,7 +518,7 @@ mod tests {
 
     #[test]
     fn a_face_that_is_away_for_a_second_comes_back_as_the_same_and_later_as_another() {
-        for (gap, expected) in [(1.0, Some(0)), (3.0, Some(1))] {
+        for (gap, expected) in [(1.0, Some(0)), (4.5, Some(1))] {
             let mut tracker = Tracker::new(TrackOptions::default());
             let mut time = 0.0;
             for _ in 0..30 {
@@ -567,5 +570,141 @@ mod tests {
         tracker.recall(10.0, &[(6, face(200.0, 10.0, 50.0, 0.9))]);
         let found = [face(201.0, 10.0, 50.0, 0.9), face(11.0, 10.0, 50.0, 0.9), face(400.0, 9.0, 50.0, 0.9)];
         assert_eq!(tracker.update(10.04, &found), [Some(6), Some(4), Some(9)]);
+    }
+
+    #[test]
+    fn two_boxes_of_one_face_are_one_person() {
+        // From the first frame on, the lesser box first.
+        let mut tracker = Tracker::new(TrackOptions::default());
+        for frame in 0..20 {
+            let found = [face(100.0, 100.0, 160.0, 0.9), face(120.0, 140.0, 90.0, 0.95)];
+            let ids = tracker.update(f64::from(frame) / 25.0, &found);
+            assert_eq!(ids.iter().flatten().count(), 1, "{ids:?}");
+        }
+        // A second box of a face that is followed, small or large.
+        let mut tracker = Tracker::new(TrackOptions::default());
+        for frame in 0..40 {
+            let mut found = vec![face(100.0, 100.0, 80.0, 0.9)];
+            match frame % 3 {
+                1 => found.push(face(120.0, 130.0, 40.0, 0.99)),
+                2 => found.push(face(70.0, 60.0, 180.0, 0.99)),
+                _ => {}
+            }
+            let ids = tracker.update(f64::from(frame) / 25.0, &found);
+            assert!(ids.iter().flatten().all(|&id| id == 0), "{frame} {ids:?}");
+        }
+        // Two that come to lie in one another: the older stays.
+        let mut tracker = Tracker::new(TrackOptions::default());
+        let mut last = Vec::new();
+        for frame in 0..40 {
+            let way = (200.0 - 10.0 * frame as f32).max(10.0);
+            let found = [face(100.0, 100.0, 80.0, 0.9), face(100.0 + way, 105.0, 70.0, 0.9)];
+            last = tracker.update(f64::from(frame) / 25.0, &found);
+            if frame == 5 {
+                assert_eq!(last, [Some(0), Some(1)]);
+            }
+        }
+        assert_eq!(last.iter().flatten().collect::<Vec<_>>(), [&0]);
+        assert!(!tracker.follows(1));
+    }
+
+    #[test]
+    fn roll_is_expected_as_it_was_also_across_the_seam() {
+        let mut tracker = Tracker::new(TrackOptions::default());
+        for (frame, roll) in [170.0, 176.0, -178.0, -176.0, -176.0, -176.0].into_iter().enumerate() {
+            tracker.update(frame as f64 / 25.0, &[Detection { roll, ..face(10.0, 10.0, 50.0, 0.9) }]);
+        }
+        let roll = tracker.expected(6.0 / 25.0)[0].roll;
+        assert!((wrapped(roll + 176.0)).abs() < 2.0, "{roll}");
+    }
+
+    /// Shows scenes for a second each with a face in them; gives the ids of the last frames.
+    fn film(shots: &[(u32, Detection)]) -> Vec<Option<u64>> {
+        let mut tracker = Tracker::new(TrackOptions::default());
+        let mut time = 0.0;
+        shots
+            .iter()
+            .map(|(seed, face)| {
+                let scene = scene(*seed);
+                let mut id = None;
+                for _ in 0..25 {
+                    id = tracker.frame(time, &scene, &[*face])[0];
+                    time += 0.04;
+                }
+                id
+            })
+            .collect()
+    }
+
+    #[test]
+    fn people_keep_their_ids_through_cuts_back_and_forth() {
+        let (a, b) = (face(120.0, 70.0, 80.0, 0.9), face(122.0, 72.0, 78.0, 0.9));
+        // When A is seen again, she sits a little to the side.
+        let moved = face(190.0, 80.0, 70.0, 0.9);
+        let ids = film(&[(1, a), (2, b), (1, moved), (2, b), (3, a), (1, a)]);
+        assert_eq!(ids, [0, 1, 0, 1, 2, 0].map(Some));
+    }
+
+    #[test]
+    fn shots_put_aside_are_few() {
+        let mut shots = Shots::default();
+        for seed in 0..40 {
+            let scene = scene(seed);
+            if shots.next(f64::from(seed), &scene) != Turn::None {
+                shots.turn(&scene, ());
+            }
+        }
+        assert!((14..=16).contains(&shots.count()), "{}", shots.count());
+        shots.next(500.0, &scene(100));
+        shots.turn(&scene(100), ());
+        assert_eq!(shots.count(), 1);
+    }
+
+    #[test]
+    fn pans_fades_light_shaking_and_large_faces_are_no_cuts() {
+        let cuts = |frames: &mut dyn Iterator<Item = Scene>| {
+            let mut shots = Shots::<()>::default();
+            frames.enumerate().filter(|(i, scene)| shots.next(*i as f64 / 25.0, scene) != Turn::None).count()
+        };
+        let steps = || (0..30).map(|i| i as f32);
+        let none = |_: f32, _: f32| None;
+        let pan = |i: f32| Scene::of(&room(5, 8.0 * i, none));
+        let shake = |i: f32| Scene::of(&room(5, 7.0 * (2.1 * i).sin(), sitter(0.0, 80.0)));
+        let large = |i: f32| Scene::of(&room(5, 0.0, sitter(60.0 * (0.5 * i).sin(), 200.0)));
+        let dim = |light: f32| {
+            let picture = room(5, 0.0, sitter(0.0, 80.0));
+            let pixels = picture.pixels().iter().map(|&p| (f32::from(p) * light) as u8).collect();
+            Scene::of(&Picture::from_raw(picture.width(), picture.height(), pixels).unwrap())
+        };
+        assert_eq!(cuts(&mut steps().map(pan)), 0, "pan");
+        assert_eq!(cuts(&mut steps().map(shake)), 0, "shake");
+        assert_eq!(cuts(&mut steps().map(large)), 0, "large");
+        assert_eq!(cuts(&mut steps().map(|i| dim(1.0 - i / 29.0))), 0, "fade");
+        assert_eq!(cuts(&mut steps().map(|i| dim(if i < 15.0 { 1.0 } else { 0.45 }))), 0, "light");
+        assert_eq!(cuts(&mut steps().map(|i| scene(if i < 15.0 { 1 } else { 2 }))), 1, "cut");
+    }
+
+    #[test]
+    fn beyond_patience_a_face_comes_back_only_near_and_if_nobody_was_there() {
+        let back = |gap: f64, later: Detection, between: Option<Detection>| {
+            let mut tracker = Tracker::new(TrackOptions::default());
+            let frames = |seconds: f64| (seconds * 25.0) as u32;
+            for i in 0..25 {
+                tracker.update(f64::from(i) / 25.0, &[face(200.0, 100.0, 60.0, 0.9)]);
+            }
+            for i in 0..frames(gap) {
+                let found: Vec<Detection> = between.filter(|_| (10..50).contains(&i)).into_iter().collect();
+                // Whoever is between stands too much aside to be the same.
+                tracker.update(1.0 + f64::from(i) / 25.0, &found);
+            }
+            tracker.update(1.0 + gap, &[later])[0]
+        };
+        assert_eq!(back(3.0, face(215.0, 105.0, 62.0, 0.9), None), Some(0));
+        assert_eq!(back(3.0, face(290.0, 105.0, 62.0, 0.9), None), Some(1));
+        assert_eq!(back(3.0, face(200.0, 100.0, 100.0, 0.9), None), Some(1));
+        assert_eq!(back(5.0, face(200.0, 100.0, 60.0, 0.9), None), Some(1));
+        // Larger by far, over the place.
+        let other = face(150.0, 60.0, 170.0, 0.9);
+        assert_eq!(back(3.5, face(200.0, 100.0, 60.0, 0.9), Some(other)), Some(2));
     }
 }
