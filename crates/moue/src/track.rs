@@ -664,7 +664,14 @@ mod tests {
     fn pans_fades_light_shaking_and_large_faces_are_no_cuts() {
         let cuts = |frames: &mut dyn Iterator<Item = Scene>| {
             let mut shots = Shots::<()>::default();
-            frames.enumerate().filter(|(i, scene)| shots.next(*i as f64 / 25.0, scene) != Turn::None).count()
+            let mut is_cut = |(i, scene): &(usize, Scene)| {
+                let is_cut = shots.next(*i as f64 / 25.0, scene) != Turn::None;
+                if is_cut {
+                    shots.turn(scene, ());
+                }
+                is_cut
+            };
+            frames.enumerate().filter(|frame| is_cut(frame)).count()
         };
         let steps = || (0..30).map(|i| i as f32);
         let none = |_: f32, _: f32| None;
