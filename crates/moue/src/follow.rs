@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use moue_detect::Detection;
 
 use crate::analyzer::bounds;
-use crate::{Face, Probabilities, Record, Sighting, Smoother, TrackOptions, Tracker};
+use crate::{Face, Probabilities, Record, Scene, Sighting, Smoother, TrackOptions, Tracker};
 
 /// How frames are joined.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,10 +42,20 @@ impl Follower {
     }
 
     /// The faces of the frame at `time` seconds, in the order of their ids. What is not (yet) known to be a face is left
-    /// out. Times do not decrease.
+    /// out. Times do not decrease. Cuts are not noticed; see [`frame`](Self::frame).
     pub fn faces(&mut self, time: f64, seen: Vec<Sighting>) -> Vec<Face> {
-        let places: Vec<Detection> = seen.iter().map(|sighting| sighting.place).collect();
-        let ids = self.tracker.update(time, &places);
+        let ids = self.tracker.update(time, &places(&seen));
+        self.known(time, seen, ids)
+    }
+
+    /// [`faces`](Self::faces) with the [`Scene`] of the frame, so that everybody keeps an id through cuts back and forth, and
+    /// nobody takes over that of somebody who was at the same place in another shot.
+    pub fn frame(&mut self, time: f64, scene: &Scene, seen: Vec<Sighting>) -> Vec<Face> {
+        let ids = self.tracker.frame(time, scene, &places(&seen));
+        self.known(time, seen, ids)
+    }
+
+    fn known(&mut self, time: f64, seen: Vec<Sighting>, ids: Vec<Option<u64>>) -> Vec<Face> {
         let mut faces: Vec<Face> = seen
             .into_iter()
             .zip(ids)
@@ -70,7 +80,9 @@ impl Follower {
         &self.tracker
     }
 
-    /// Takes up the record of a frame seen by an earlier run, so that ids and labels go on as if it had not ended.
+    /// Takes up the record of a frame seen by an earlier run, so that ids and labels go on as if it had not ended. Records do
+    /// not tell what frames looked like: who was in a shot that is not shown comes back as somebody new, and within a few
+    /// seconds after a cut a face that was lost before it may be taken up.
     pub fn recall(&mut self, record: &Record) {
         let places: Vec<_> = record.faces.iter().map(|face| (face.id, face.place())).collect();
         self.tracker.recall(record.time, &places);
@@ -83,6 +95,11 @@ impl Follower {
         self.forget();
     }
 
+    /// Takes the scene of the last frame of the records, so that a cut right after it is noticed.
+    pub fn recall_scene(&mut self, scene: &Scene) {
+        self.tracker.recall_scene(scene);
+    }
+
     fn smooth(&mut self, id: u64, time: f64, raw: &Probabilities) -> Probabilities {
         let values: Vec<f32> = raw.iter().map(|(_, p)| p).collect();
         let smoothed = self.smoothers.entry(id).or_default().update(time, &values);
@@ -93,6 +110,10 @@ impl Follower {
         let Self { tracker, smoothers, .. } = self;
         smoothers.retain(|&id, _| tracker.follows(id));
     }
+}
+
+fn places(seen: &[Sighting]) -> Vec<Detection> {
+    seen.iter().map(|sighting| sighting.place).collect()
 }
 
 #[cfg(test)]

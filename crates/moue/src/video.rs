@@ -6,7 +6,7 @@
 //! memory of frames is used again, so a long video takes no more than a short one.
 //!
 //! Where faces are looked for everywhere in every n-th frame only, the frames between wait for the tracks as they are
-//! after that frame and look near to them; so the answers do not depend on the number of threads.
+//! after that frame and look near to them, unless the picture has become another; so the answers do not depend on the number of threads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
@@ -15,7 +15,7 @@ use std::thread;
 
 use moue_media::{Picture, Video, VideoFrame};
 
-use crate::{Analyzer, Error, Face, Follower, Sighting, Tracker};
+use crate::{Analyzer, Error, Face, Follower, Scene, Sighting, Tracker};
 
 /// How a video is analysed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,8 +92,11 @@ pub fn analyze_video<E: From<Error>>(
         for (frame, answer) in (options.first..).zip(answers.iter().cycle()) {
             // Frames are dealt out in this order, so where one is missing all that follow are.
             let Ok(answer) = answer.recv() else { break };
-            let Answer { time, mut picture, seen } = answer?;
-            let faces = follower.faces(time, seen);
+            let Answer { time, mut picture, before, scene, seen } = answer?;
+            if let Some(before) = before {
+                follower.recall_scene(&before);
+            }
+            let faces = follower.frame(time, &scene, seen);
             if frame % options.detect_every == 0 {
                 board.publish(frame, follower.tracker());
             }
@@ -109,12 +112,16 @@ pub fn analyze_video<E: From<Error>>(
 struct Job {
     number: u64,
     frame: VideoFrame,
+    /// What the frame before looks like, where it was passed over.
+    before: Option<Scene>,
 }
 
 /// What was seen in a frame.
 struct Answer {
     time: f64,
     picture: Picture,
+    before: Option<Scene>,
+    scene: Scene,
     seen: Vec<Sighting>,
 }
 
@@ -126,7 +133,7 @@ fn read(
     jobs: &[SyncSender<Result<Job, Error>>],
 ) {
     let mut turns = (options.first..).zip(jobs.iter().cycle());
-    let mut spare = None;
+    let (mut spare, mut before) = (None, None);
     while !stop.load(Ordering::Relaxed) {
         let frame = match video.next_frame(spare.take().or_else(|| spares.try_recv().ok())) {
             Ok(Some(frame)) => frame,
@@ -140,11 +147,12 @@ fn read(
             }
         };
         if options.after.is_some_and(|after| frame.time <= after) {
+            before = Some(Scene::of(&frame.picture));
             spare = Some(frame.picture);
             continue;
         }
         let Some((number, job)) = turns.next() else { return };
-        if job.send(Ok(Job { number, frame })).is_err() {
+        if job.send(Ok(Job { number, frame, before: before.take() })).is_err() {
             return;
         }
     }
@@ -158,15 +166,17 @@ fn look(
     done: &SyncSender<Result<Answer, Error>>,
 ) {
     while let Ok(job) = jobs.recv() {
-        let answer = job.and_then(|Job { number, frame: VideoFrame { time, picture } }| {
+        let answer = job.and_then(|Job { number, frame: VideoFrame { time, picture }, before }| {
+            let scene = Scene::of(&picture);
             let seen = match number % detect_every {
                 0 => analyzer.look(&picture, None),
                 between => {
-                    let expected = board.wait(number - between, |tracker| tracker.expected(time));
-                    analyzer.look(&picture, Some(&expected))
+                    let expected = board.wait(number - between, |tracker| tracker.expected_in(time, &scene));
+                    // After a cut they may be anywhere.
+                    analyzer.look(&picture, expected.as_deref())
                 }
             }?;
-            Ok(Answer { time, picture, seen })
+            Ok(Answer { time, picture, before, scene, seen })
         });
         if done.send(answer).is_err() {
             return;

@@ -46,8 +46,7 @@ impl Person {
         let mut people = Vec::new();
         for (number, clip) in clips.iter().enumerate() {
             let observed: f64 = clip.observed.iter().sum();
-            // In a clip of a second nobody can be in view for longer.
-            let enough = settings.min_view.min(observed / 2.0);
+            let enough = enough(settings, observed);
             let mut tracks: Vec<(usize, &Track)> = clip.tracks.iter().enumerate().collect();
             tracks.sort_by_key(|(_, track)| track.id);
             for (place, track) in tracks {
@@ -92,6 +91,11 @@ fn means(sums: &[f64], seconds: f64, measures: &Measures) -> Vec<f64> {
     measures.complete(sums.iter().map(|sum| sum / seconds).collect())
 }
 
+/// Seconds in view from which a face counts as a person: in a clip of a second nobody can be in view for longer.
+fn enough(settings: &Settings, observed: f64) -> f64 {
+    settings.min_view.min(observed / 2.0)
+}
+
 /// How many faces were in view, and of how many.
 pub(super) struct Presence {
     /// How many people there were to be seen, summed over clips.
@@ -102,20 +106,24 @@ pub(super) struct Presence {
     pub share: f64,
     /// By bin: mean number of faces in view and seats, of the clips that were looked at; `None` where none was.
     pub bins: Vec<Option<(f64, f64)>>,
-    /// Faces in view too short to count as people, and their seconds.
+    /// Faces in view too short to count as people, and the seconds from which on they would: the most of any clip.
     pub short: usize,
-    pub short_seconds: f64,
-    /// Seconds of all faces together.
-    pub face_seconds: f64,
+    pub enough: f64,
 }
 
 impl Presence {
     pub fn new(clips: &[Clip], people: &[Person], settings: &Settings, factor: u32) -> Self {
         let mut bins: Vec<Option<(f64, f64)>> = Vec::new();
         let (mut seats, mut filled, mut possible) = (0, 0.0, 0.0);
-        for clip in clips {
+        for (number, clip) in clips.iter().enumerate() {
             let observed = widened_sums(&clip.observed, factor);
-            let faces = widened_sums(&clip.faces, factor);
+            // Only of those who count, so that all numbers of people on the page are of the same people.
+            let mut faces = vec![0.0; observed.len()];
+            for bin in people.iter().filter(|p| p.clip == number).flat_map(|p| &p.bins) {
+                if let Some(sum) = faces.get_mut(bin.bin) {
+                    *sum += bin.seconds;
+                }
+            }
             let in_view: Vec<Option<f64>> =
                 faces.iter().zip(&observed).map(|(f, o)| (*o > 0.0).then(|| f / o)).collect();
             let most = in_view.iter().flatten().copied().fold(0.0, f64::max).round().max(1.0) as usize;
@@ -128,19 +136,16 @@ impl Presence {
                     *bin = Some((f + faces, s + here as f64));
                 }
             }
-            filled += clip.faces.iter().sum::<f64>();
+            filled += faces.iter().sum::<f64>();
             possible += clip.observed.iter().sum::<f64>() * here as f64;
         }
-        let all: f64 = clips.iter().flat_map(|c| &c.tracks).map(|t| t.seconds).sum();
-        let counted: f64 = people.iter().map(|p| p.seconds).sum();
         Self {
             seats,
             seats_known: settings.people.is_some(),
             share: if possible > 0.0 { (filled / possible).min(1.0) } else { 0.0 },
             bins,
+            enough: clips.iter().map(|c| enough(settings, c.observed.iter().sum())).fold(0.0, f64::max),
             short: clips.iter().map(|c| c.tracks.len()).sum::<usize>() - people.len(),
-            short_seconds: (all - counted).max(0.0),
-            face_seconds: all,
         }
     }
 

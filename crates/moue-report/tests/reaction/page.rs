@@ -64,6 +64,26 @@ fn the_page_refers_to_nothing_outside_itself() {
 }
 
 #[test]
+fn short_sightings_are_counted_apart_and_nowhere_else() {
+    let p = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0];
+    // Two people throughout; three more faces, half a second each, while both are there.
+    let records = (0..200_u64).map(|i| {
+        let short = (50..125).contains(&i).then(|| 2 + (i - 50) / 25).filter(|_| i % 25 < 12);
+        let faces = (0..2).chain(short).map(|id| crate::support::face(id, &p)).collect();
+        crate::support::record("a.mp4", i, i as f64 / 25.0, faces)
+    });
+    let files = written(records.collect(), Settings::default(), Vec::new());
+    let page = &files["report.html"];
+    assert!(page.contains("3 more faces seen for less than 1 s, left out"), "{page}");
+    assert!(
+        page.contains("2 people") && page.contains("2.0 of 2 faces in view") && !page.contains("Person 2")
+    );
+    let timeline = rows(&files["timeline.csv"]);
+    assert!(timeline.iter().all(|row| row["people"] == "2" && number(row, "faces_in_view") < 2.001));
+    assert_eq!(rows(&files["people.csv"]).len(), 2);
+}
+
+#[test]
 fn every_chart_has_words_and_ids_are_unique() {
     let page = &nasty_files()["report.html"];
     for svg in page.split("<svg").skip(1).map(|s| s.split('>').next().unwrap()) {

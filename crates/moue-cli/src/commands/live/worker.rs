@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-use moue::{Analyzer, Face, FollowOptions, Follower, Record};
+use moue::{Analyzer, Face, FollowOptions, Follower, Record, Scene};
 use moue_media::Picture;
 
 use super::camera::{Fresh, Live};
@@ -51,7 +51,8 @@ impl Seer {
         self.follower = Follower::new(self.follow);
         while let Some(fresh) = live.next(spares.try_recv().ok(), stop)? {
             let seen = self.analyzer.look(&fresh.picture, None)?;
-            let faces = self.follower.faces(fresh.time, seen);
+            let scene = Scene::of(&fresh.picture);
+            let faces = self.follower.frame(fresh.time, &scene, seen);
             let mut sight = Sight { fresh, faces };
             // Waiting for a listener must end with him.
             loop {

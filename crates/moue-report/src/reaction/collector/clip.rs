@@ -28,8 +28,6 @@ pub(in crate::reaction) struct Clip {
     pub cells: usize,
     /// Seconds looked at, a bin.
     pub observed: Vec<f64>,
-    /// Seconds that faces were in view, summed over faces, a bin.
-    pub faces: Vec<f64>,
     places: HashMap<u64, usize>,
     /// The last frame: how long it lasts is known when the next one comes.
     pending: Option<(f64, Vec<Seen>)>,
@@ -80,7 +78,6 @@ impl Clip {
             tracks: Vec::new(),
             cells: 0,
             observed: Vec::new(),
-            faces: Vec::new(),
             places: HashMap::new(),
             pending: None,
             last_length: 0.0,
@@ -124,10 +121,8 @@ impl Clip {
         let place = bin as usize;
         if self.observed.len() <= place {
             self.observed.resize(place + 1, 0.0);
-            self.faces.resize(place + 1, 0.0);
         }
         self.observed[place] += length;
-        self.faces[place] += length * faces.len() as f64;
         let near = events.partition_point(|e| e.time + window <= time)
             ..events.partition_point(|e| e.time - window <= time);
         for face in faces {
@@ -152,7 +147,6 @@ impl Clip {
         }
         self.cells = self.tracks.iter().map(|t| t.cells.len()).sum();
         self.observed = widened_sums(&self.observed, factor);
-        self.faces = widened_sums(&self.faces, factor);
     }
 }
 

@@ -35,7 +35,7 @@ pub fn section(report: &Report) -> Markup {
                     li { "The value of the audience is the plain mean over the people in view: nobody counts twice for being seen in more frames." }
                     li { "Intervals: mean ± t · s / √n over the n people, t the 97.5 % quantile of Student’s distribution with n − 1 degrees \
                           of freedom; none for one person." }
-                    li { "People who were in view for less than " (words::span(report.settings.min_view)) " in all are left out, except from attention." }
+                    li { "People who were in view for less than " (words::span(report.settings.min_view)) " in all, or half of a shorter clip, are left out." }
                     @if let Some(formula) = report.measures.formula() {
                         li { "Valence = " (formula) ". Other labels count as neither." }
                     }

@@ -84,10 +84,9 @@ pub fn figures(report: &Report, group: &Group) -> Markup {
                 dd { (group.people.len()) }
                 dd class="small" {
                     @if p.short > 0 {
-                        "and " (words::counted(p.short, "sighting", "sightings")) " under " (report.settings.min_view) " s, left out ("
-                        (percent(p.short_seconds / p.face_seconds.max(1e-9))) " of face time)"
+                        (words::counted(p.short, "more face", "more faces")) " seen for less than " (seconds(p.enough)) ", left out"
                     } @else {
-                        "each in view for " (report.settings.min_view) " s or more"
+                        "each in view for " (seconds(p.enough)) " or more"
                     }
                 }
             }
@@ -121,6 +120,11 @@ pub fn figures(report: &Report, group: &Group) -> Markup {
             }
         }
     }
+}
+
+/// A time in view, to the hundredth.
+fn seconds(value: f64) -> String {
+    words::span((100.0 * value).round() / 100.0)
 }
 
 /// What sets groups apart, of the measures whose interval excludes no difference.
