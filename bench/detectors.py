@@ -56,6 +56,8 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=1.0, help="of every timed run")
     parser.add_argument("--skip-times", action="store_true", help="quality only")
     parser.add_argument("--skip-quality", action="store_true", help="times only")
+    parser.add_argument("--skip-turned", action="store_true", help="leaves out the turned photos")
+    parser.add_argument("--only-turned", action="store_true", help="the turned photos only")
     parser.add_argument("--moue", type=Path, help="the program, instead of building it")
     parser.add_argument("--network", type=Path, help="that moue finds faces with, instead of its own")
     parser.add_argument("--judge", action="store_true", help="nothing is run: what was found is judged anew")
@@ -124,10 +126,10 @@ def turned_photos(photos):
 
 
 def turn(tools, photos):
-    """Makes the turned photos."""
+    """Makes the turned photos that are not there yet."""
     listed = PHOTOS / "turn.txt"
     rows = [[str(photo.path), str(made.path), degrees, *made.size]
-            for degrees, pairs in turned_photos(photos).items() for photo, made in pairs]
+            for degrees, pairs in turned_photos(photos).items() for photo, made in pairs if not made.path.exists()]
     listed.write_text("\n".join(map(json.dumps, rows)))
     subprocess.run([tools.python("pictures"), ROOT / "bench" / "peers" / "turn_pictures.py", listed], check=True)
 
@@ -137,14 +139,26 @@ def key(photo):
 
 
 def search(contender, tools, photos):
-    """Keeps what a contender finds in all photos it is judged on."""
+    """Keeps what a contender finds in all upright photos it is judged on."""
     wanted = [photo for members in photos["held-out"].values() for photo in members]
     if contender.kind != "moue":
         wanted += fitting(photos)
-    if contender.turned:
-        wanted += [made for pairs in turned_photos(photos).values() for _, made in pairs]
-    boxes = dict(zip(map(key, wanted), find(contender, tools, wanted), strict=True))
-    write(FOUND / f"{contender.name}.json", json.dumps(boxes))
+    kept(contender, "turned").unlink(missing_ok=True)  # of another run, perhaps of another network
+    keep_found(contender, "upright", tools, wanted)
+
+
+def search_turned(contender, tools, photos):
+    wanted = [made for pairs in turned_photos(photos).values() for _, made in pairs]
+    keep_found(contender, "turned", tools, wanted)
+
+
+def kept(contender, kind):
+    return FOUND / f"{contender.name}-{kind}.json"
+
+
+def keep_found(contender, kind, tools, photos):
+    boxes = dict(zip(map(key, photos), find(contender, tools, photos), strict=True))
+    write(kept(contender, kind), json.dumps(boxes))
 
 
 def fitting(photos):
@@ -152,8 +166,9 @@ def fitting(photos):
     return [photo for title in ("portraits", "everyday") for photo in photos["calibration"][title]]
 
 
-def quality(contender, photos, found):
-    """What the tables say about how good it is; `found` are the boxes of each photo."""
+def quality(contender, photos, found, found_turned):
+    """What the tables say about how good it is; `found` are the boxes of each upright photo, `found_turned` those of each turned
+    one, if there are any."""
     move = judge.Move()
     if contender.kind != "moue":
         move = judge.fit([(found[key(photo)], photo.labels) for photo in fitting(photos)])
@@ -176,8 +191,8 @@ def quality(contender, photos, found):
         counted = [box for box in boxes[photo] if box[4] >= contender.threshold]
         close.add([judge.shared(box, photo.only_face())[0] for box in counted])
     result["close_ups"] = vars(close)
-    if contender.turned:
-        result["roll"] = by_roll(contender, turned_photos(photos), found, move)
+    if found_turned:
+        result["roll"] = by_roll(contender, turned_photos(photos), found_turned, move)
     return result
 
 
@@ -262,9 +277,10 @@ def unpacked(args):
 def judge_all(contenders, photos, record):
     """Judges what was found, as far as anything was."""
     for contender in contenders:
-        path = FOUND / f"{contender.name}.json"
-        if contender.judged and path.is_file():
-            record["quality"][contender.name] = quality(contender, photos, json.loads(path.read_text()))
+        upright, turned_ones = (kept(contender, kind) for kind in ("upright", "turned"))
+        if contender.judged and upright.is_file():
+            found = [json.loads(path.read_text()) if path.is_file() else {} for path in (upright, turned_ones)]
+            record["quality"][contender.name] = quality(contender, photos, *found)
 
 
 def measure(args, record, keep):
@@ -282,13 +298,17 @@ def measure(args, record, keep):
     record["machine"], record["date"] = here, today
     absent = {}
     if not args.skip_quality:
-        turn(tools, photos)
+        if not args.skip_turned:
+            turn(tools, photos)
         for contender in contenders:
             if not contender.judged:
                 continue
             print(f"quality: {contender.name}", file=sys.stderr, flush=True)
             try:
-                search(contender, tools, photos)
+                if not args.only_turned:
+                    search(contender, tools, photos)
+                if contender.turned and not args.skip_turned:
+                    search_turned(contender, tools, photos)
                 judge_all([contender], photos, record)
             except Absent as reason:
                 absent[contender.name] = str(reason)

@@ -20,4 +20,6 @@ for line in Path(sys.argv[1]).read_text().splitlines():
     y = -sin, cos, down + width / 2 * sin - height / 2 * cos
     turned = photo.transform((width, height), Image.Transform.AFFINE, (*x, *y), Image.Resampling.BILINEAR)
     Path(target).parent.mkdir(parents=True, exist_ok=True)
-    turned.save(target, compress_level=1)
+    partial = Path(f"{target}.partial")
+    turned.save(partial, "PNG", compress_level=1)
+    partial.replace(target)
