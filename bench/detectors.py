@@ -104,7 +104,7 @@ def find(contender, tools, photos):
         records = {record["source"]: record["faces"] for record in map(json.loads, lines)}
         box = lambda face: [*(face["box"][key] for key in ("x", "y", "width", "height")), face["score"], face["roll"]]
         return [[box(face) for face in records[name]] for name in names]
-    listed = PHOTOS / "list.txt"
+    listed = PHOTOS / f"{contender.name}.txt"
     listed.write_text("\n".join(names))
     script = ROOT / "bench" / "peers" / contender.script
     lines = output([tools.python(contender.environment), script, "find", listed, *contender.flags(quality=True)])
