@@ -3,6 +3,8 @@
 import statistics
 
 from detector_works import AT_MOST, CONTENDERS, FRAMES, PRECISION
+from faces import WITHOUT_FACES
+from judge import SHARES, SMALLEST
 from tables import Rounds, milliseconds, spread, table
 
 TITLES = {contender.name: contender.title for contender in CONTENDERS}
@@ -16,33 +18,91 @@ def present(recorded):
     return [contender for contender in CONTENDERS if contender.name in recorded]
 
 
-def quality(record):
-    rows = []
-    for contender in present(record["quality"]):
-        found = record["quality"][contender.name]
-        both, empty = found["both"], found["empty"]
-        rows.append([
-            contender.title,
-            percent(found["portraits"]["recall"]),
-            percent(found["streets"]["recall"]),
-            percent(both["recall"]),
-            percent(both["precision"]),
-            f"{both['average_precision']:.3f}" if both["average_precision"] is not None else "",
-            percent(both.get("best")),
-            str(empty["false_faces"]),
-            f"{empty['false_faces'] / empty['photos']:.3f}",
-        ])
-    header = ["detector", "recall, portraits", "recall, streets", "recall", "precision", "AP",
-              f"recall at {100 * PRECISION:.0f} %", "false faces", "a photo"]
-    return table(header, rows, 1)
+# What the sets are called in tables, in this order.
+SETS = {
+    "portraits": "portraits",
+    "streets": "streets",
+    "everyday": "everyday",
+    "close-ups": "close-ups, of everyday",
+    "all": "portraits, streets, everyday",
+    "negatives": "without faces",
+    "everyday-negatives": "without faces, everyday",
+}
+WITH_FACES = [name for name in SETS if name not in WITHOUT_FACES]
 
 
 def sets(record):
     """What there was to find."""
-    found = next(iter(record["quality"].values()))
-    names = {"portraits": "portraits", "streets": "streets", "empty": "without faces"}
-    rows = [[names[name], str(found[name]["photos"]), str(found[name]["faces"])] for name in names]
-    return table(["held-out photos", "photos", "faces of 20 pixels and more"], rows, 1)
+    found = next(iter(record["quality"].values()))["sets"]
+    rows = [[title, str(found[name]["photos"]), str(found[name]["faces"])] for name, title in SETS.items()]
+    return table(["held-out photos", "photos", f"faces of {SMALLEST} pixels and more"], rows, 1)
+
+
+def quality(record):
+    """Of each set, what each detector finds in it."""
+    rows = []
+    for name in WITH_FACES:
+        title = SETS[name]
+        for contender in present(record["quality"]):
+            found = record["quality"][contender.name]["sets"][name]
+            average = found["average_precision"]
+            rows.append([
+                title,
+                contender.title,
+                percent(found["recall"]),
+                percent(found["precision"]),
+                "" if average is None else f"{average:.3f}",
+                percent(found["best"]) or "-",
+            ])
+            title = ""
+    header = ["photos", "detector", "recall", "precision", "AP", f"recall at {100 * PRECISION:.0f} %"]
+    return table(header, rows, 2)
+
+
+def false_faces(record):
+    rows = []
+    for contender in present(record["quality"]):
+        sets = [record["quality"][contender.name]["sets"][name] for name in WITHOUT_FACES]
+        row = [contender.title]
+        for found in sets:
+            row += [str(found["false_faces"]), f"{found['false_faces'] / found['photos']:.3f}"]
+        rows.append(row)
+    header = [column for name in WITHOUT_FACES for column in (SETS[name], "a photo")]
+    return table(["false faces", *header], rows, 1)
+
+
+def close_ups(record):
+    rows = []
+    for contender in present(record["quality"]):
+        found = record["quality"][contender.name]["close_ups"]
+        one_elsewhere = found["photos"] - found["exact"] - found["none"] - found["several"]
+        counts = [found["exact"], found["none"], one_elsewhere, found["several"], found["found"]]
+        rows.append([contender.title, *(percent(count / found["photos"]) for count in counts)])
+    header = ["detector", "one box, in place", "no box", "one box, elsewhere", "several", "face found"]
+    return table(header, rows, 1)
+
+
+def shares(record):
+    """Recall by height of the face over that of the picture."""
+    names = [f"from {least:g}" if least else f"below {SHARES[1]:g}" for least in SHARES]
+    rows = []
+    for contender in present(record["quality"]):
+        classes = record["quality"][contender.name]["shares"]
+        if not rows:
+            rows.append(["*faces*", *(str(faces) for faces, _ in classes)])
+        rows.append([contender.title, *(percent(found / faces) if faces else "" for faces, found in classes)])
+    return table(["height of the face", *names], rows, 1)
+
+
+def roll(record):
+    """Share of turned faces found; a column for each detector."""
+    turned = [contender for contender in present(record["quality"]) if "roll" in record["quality"][contender.name]]
+    columns = [record["quality"][contender.name]["roll"] for contender in turned]
+    rows = []
+    for cells in zip(*columns):
+        degrees, photos, _ = cells[0]
+        rows.append([f"{degrees}", f"{photos}", *(percent(found / photos) for _, photos, found in cells)])
+    return table(["degrees", "photos", *(contender.title for contender in turned)], rows, 0)
 
 
 def times(record):
@@ -104,6 +164,10 @@ def all_tables(record):
         "machine": machine(record),
         "sets": sets(record),
         "quality": quality(record),
+        "false-faces": false_faces(record),
+        "close-ups": close_ups(record),
+        "shares": shares(record),
+        "roll": roll(record),
         "times": times(record),
         "cascades": cascades(record),
         "moves": moves(record),

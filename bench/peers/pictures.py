@@ -21,7 +21,7 @@ def arguments():
     parser.add_argument("--longest", type=int, help="larger pictures are reduced to this side")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--model", help="file of the detector, for those that read one")
+    parser.add_argument("--model", help="file or kind of the detector, for those that have several")
     chosen = parser.parse_args()
     # Read when libraries are imported, so that detectors import theirs later.
     os.environ["OMP_NUM_THREADS"] = str(chosen.threads)
