@@ -15,6 +15,9 @@ const BATCH: usize = 16;
 /// Largest logarithm of a size over that of the box it came from.
 const MAX_LOG: f32 = 1.0;
 
+/// Side of a face, in pixels of a reduced picture, from which it is cut out of that: about that of the box in a cutout.
+const ENOUGH: f32 = 30.0;
+
 /// Degrees of roll from which a face is turned upright and looked at again: upright faces are judged best.
 const UPRIGHT: f32 = 8.0;
 
@@ -51,18 +54,48 @@ impl Closer {
 
     /// Places, sizes and rolls of the faces as they are seen from near, in the order of `faces`; scores are left as they are. A
     /// face that is turned is looked at again upright.
-    pub fn look(&mut self, picture: &Picture, faces: &[Detection]) -> Result<Vec<Detection>, Error> {
+    ///
+    /// Faces that have pixels enough in `reduced`, the picture in grey at a scale, are cut out of that, which is faster.
+    pub fn look(
+        &mut self,
+        picture: &Picture,
+        reduced: Option<&(Grey, f32)>,
+        faces: &[Detection],
+    ) -> Result<Vec<Detection>, Error> {
         let mut seen = faces.to_vec();
         self.logits.clear();
         self.logits.resize(faces.len(), 0.0);
-        let mut left: Vec<usize> = (0..faces.len()).collect();
+        let mut small: Vec<usize> = (0..faces.len()).collect();
+        if let Some((grey, scale)) = reduced {
+            let enough = |at: &usize| *scale >= 1.0 || faces[*at].side() * scale >= ENOUGH;
+            let (large, others): (Vec<usize>, _) = small.into_iter().partition(enough);
+            small = others;
+            let scaled = |face: &mut Detection, by: f32| {
+                (face.x, face.y) = (face.x * by, face.y * by);
+                (face.width, face.height) = (face.width * by, face.height * by);
+            };
+            large.iter().for_each(|&at| scaled(&mut seen[at], *scale));
+            self.look_at(Ground::Grey(grey), &mut seen, large.clone())?;
+            large.iter().for_each(|&at| scaled(&mut seen[at], 1.0 / scale));
+        }
+        self.look_at(Ground::Colour(picture), &mut seen, small)?;
+        Ok(seen)
+    }
+
+    /// Looks at those of the faces that are listed.
+    fn look_at(
+        &mut self,
+        ground: Ground<'_>,
+        seen: &mut [Detection],
+        mut left: Vec<usize>,
+    ) -> Result<(), Error> {
         for _ in 0..LOOKS {
             let mut again = Vec::new();
             for batch in left.chunks(BATCH) {
                 let mut squares = Vec::with_capacity(batch.len());
                 for (&at, out) in batch.iter().zip(self.input.chunks_exact_mut(SIDE * SIDE)) {
                     let square = Square::around(&seen[at]);
-                    pack(&square.cut(picture)?, SIDE, SIDE, out);
+                    pack(&square.cut(ground)?, SIDE, SIDE, out);
                     squares.push(square);
                 }
                 let values = &mut self.values[..batch.len() * VALUES];
@@ -82,14 +115,38 @@ impl Closer {
                 break;
             }
         }
-        Ok(seen)
+        Ok(())
+    }
+}
+
+/// What is cut from.
+#[derive(Clone, Copy)]
+enum Ground<'a> {
+    Grey(&'a Grey),
+    Colour(&'a Picture),
+}
+
+impl Ground<'_> {
+    fn size(&self) -> (u32, u32) {
+        match self {
+            Self::Grey(grey) => (grey.width(), grey.height()),
+            Self::Colour(picture) => (picture.width(), picture.height()),
+        }
+    }
+
+    /// A part that lies inside, in grey, at this size.
+    fn part(&self, x: i64, y: i64, from: (u32, u32), to: (u32, u32)) -> Result<Grey, Error> {
+        Ok(match self {
+            Self::Grey(grey) => grey.crop(x, y, from.0, from.1)?.resized(to.0, to.1)?,
+            Self::Colour(picture) => picture.crop(x, y, from.0, from.1)?.to_grey_of(to.0, to.1)?,
+        })
     }
 }
 
 /// A face cut out as the network reads it.
 pub(super) fn cutout(picture: &Picture, face: &Detection) -> Result<Vec<f32>, Error> {
     let mut out = vec![0.0; SIDE * SIDE];
-    pack(&Square::around(face).cut(picture)?, SIDE, SIDE, &mut out);
+    pack(&Square::around(face).cut(Ground::Colour(picture))?, SIDE, SIDE, &mut out);
     Ok(out)
 }
 
@@ -110,14 +167,14 @@ impl Square {
     }
 
     /// Its pixels, `SIDE` a side; what lies outside of the picture is black.
-    fn cut(&self, picture: &Picture) -> Result<Vec<u8>, Error> {
+    fn cut(&self, ground: Ground<'_>) -> Result<Vec<u8>, Error> {
         if self.roll == 0.0 {
-            return cut(picture, self.x, self.y, self.side, SIDE);
+            return cut(ground, self.x, self.y, self.side, SIDE);
         }
         // Half as much again on each side holds the square however it is turned.
         let more = i64::from(self.side / 4);
         let (wide, side) = (self.side + 2 * more as u32, SIDE + SIDE / 2);
-        let around = cut(picture, self.x - more, self.y - more, wide, side)?;
+        let around = cut(ground, self.x - more, self.y - more, wide, side)?;
         let scale = side as f32 / wide as f32 * self.side as f32 / SIDE as f32;
         let (sin, cos) = self.roll.to_radians().sin_cos();
         let middle = side as f32 / 2.0;
@@ -152,7 +209,7 @@ impl Square {
 }
 
 /// A square part of a picture in grey, brought to `to` pixels a side; what lies outside of the picture is black.
-fn cut(picture: &Picture, x: i64, y: i64, side: u32, to: usize) -> Result<Vec<u8>, Error> {
+fn cut(ground: Ground<'_>, x: i64, y: i64, side: u32, to: usize) -> Result<Vec<u8>, Error> {
     let mut out = vec![0_u8; to * to];
     let part = |start: i64, limit: u32| {
         let from = start.max(0);
@@ -162,12 +219,12 @@ fn cut(picture: &Picture, x: i64, y: i64, side: u32, to: usize) -> Result<Vec<u8
         (end > from).then(|| (from, (end - from) as u32, place(from).min(to - 1), place(end).min(to)))
     };
     let (Some((x, width, left, right)), Some((y, height, top, bottom))) =
-        (part(x, picture.width()), part(y, picture.height()))
+        (part(x, ground.size().0), part(y, ground.size().1))
     else {
         return Ok(out);
     };
     let (wide, high) = ((right.max(left + 1) - left) as u32, (bottom.max(top + 1) - top) as u32);
-    let seen: Grey = picture.crop(x, y, width, height)?.to_grey_of(wide, high)?;
+    let seen = ground.part(x, y, (width, height), (wide, high))?;
     for (row, out) in out.chunks_exact_mut(to).skip(top).take(high as usize).enumerate() {
         out[left..left + wide as usize].copy_from_slice(seen.row(row as u32));
     }
@@ -185,12 +242,12 @@ mod tests {
         let face = Detection { x: -8.0, y: -8.0, width: 16.0, height: 16.0, score: 0.5, roll: 0.0 };
         let square = Square::around(&face);
         assert_eq!((square.x, square.y, square.side), (-15, -15, 30));
-        let cut = square.cut(&picture).unwrap();
+        let cut = square.cut(Ground::Colour(&picture)).unwrap();
         let at = |x: usize, y: usize| cut[y * SIDE + x];
         assert_eq!((at(10, 40), at(40, 10), at(50, 50)), (0, 0, 200));
         assert!(at(32, 32) < 200, "the corner of the picture is in the middle");
         let away = Detection { x: 500.0, ..face };
-        assert!(Square::around(&away).cut(&picture).unwrap().iter().all(|&v| v == 0));
+        assert!(Square::around(&away).cut(Ground::Colour(&picture)).unwrap().iter().all(|&v| v == 0));
     }
 
     #[test]
@@ -213,7 +270,7 @@ mod tests {
         }
         let face = Detection { x: 30.0, y: 30.0, width: 40.0, height: 40.0, score: 0.5, roll: 90.0 };
         let square = Square::around(&face);
-        let cut = square.cut(&picture).unwrap();
+        let cut = square.cut(Ground::Colour(&picture)).unwrap();
         let bright = |x: usize, y: usize| cut[y * SIDE + x] > 150;
         assert!(bright(53, 32) && !bright(32, 53) && !bright(10, 32));
         // What lies to its right is found below in the picture.

@@ -17,12 +17,12 @@ use super::refine;
 use crate::{Detection, Detector, Error};
 
 /// Score that the first network gives to what the second looks at, at least.
-const CANDIDATE: f32 = 0.15;
+const CANDIDATE: f32 = 0.1;
 
 /// Most places that the second network looks at in a picture; the likeliest are taken.
 const MOST_CANDIDATES: usize = 600;
 
-const EMBEDDED: &[u8] = include_bytes!("../../models/face.safetensors");
+const EMBEDDED: &[u8] = include_bytes!("../../models/face.int8.safetensors");
 
 /// What the names of averaged weights in a checkpoint begin with.
 pub(super) const AVERAGE: &str = "average/";
@@ -297,6 +297,8 @@ pub struct CnnDetector {
     sessions: VecDeque<Prepared>,
     /// The second network, once it was needed.
     closer: Option<Closer>,
+    /// The picture as a whole as the first network saw it last, and its scale.
+    reduced: Option<(Grey, f32)>,
 }
 
 struct Prepared {
@@ -327,13 +329,19 @@ impl CnnDetector {
         if !(parameters.smallest_face > 0.0 && parameters.smallest_face.is_finite()) {
             return fault("the smallest face", parameters.smallest_face.to_string(), "above 0");
         }
-        Ok(Self { network, parameters, least: parameters.threshold, sessions: VecDeque::new(), closer: None })
+        Ok(Self {
+            network,
+            parameters,
+            least: parameters.threshold,
+            sessions: VecDeque::new(),
+            closer: None,
+            reduced: None,
+        })
     }
 
     /// Smallest score of the first network that counts.
     fn candidate(&self) -> f32 {
-        let candidate: f32 = std::env::var("T_CAND").ok().and_then(|v| v.parse().ok()).unwrap_or(CANDIDATE);
-        if self.network.refine.is_some() { candidate } else { self.least }
+        if self.network.refine.is_some() { CANDIDATE } else { self.least }
     }
 
     /// One box a face, looked at from near where there is a second network.
@@ -345,7 +353,7 @@ impl CnnDetector {
             Some(closer) => closer,
             none => none.insert(Closer::new(refine, self.parameters.threads)?),
         };
-        let mut refined = closer.look(picture, &faces)?;
+        let mut refined = closer.look(picture, self.reduced.as_ref(), &faces)?;
         let [slope, shift] = self.network.calibration;
         for (face, (own, logit)) in refined.iter_mut().zip(faces.iter().zip(closer.logits())) {
             face.score = sigmoid(slope * (logit + logit_of(own.score)) + shift);
@@ -357,8 +365,7 @@ impl CnnDetector {
     /// Pixels of the network a pixel of a picture with this longest side.
     fn scale(&self, longest: f32) -> f32 {
         let CnnParameters { longest_side, enlargement, smallest_face, .. } = self.parameters;
-        let seen: f32 = std::env::var("T_SEEN").ok().and_then(|v| v.parse().ok()).unwrap_or(SEEN);
-        (seen / smallest_face).max(LEAST_SIDE / longest).min(longest_side as f32 / longest).min(enlargement)
+        (SEEN / smallest_face).max(LEAST_SIDE / longest).min(longest_side as f32 / longest).min(enlargement)
     }
 
     /// Boxes of a part of the picture, overlapping ones among them.
@@ -434,6 +441,10 @@ impl CnnDetector {
         let mut faces = decode(&prepared.values, prepared.height, prepared.width, calibration, least);
         let (across, down) =
             (part.width as f32 / seen.width() as f32, part.height as f32 / seen.height() as f32);
+        if (part.width, part.height) == (picture.width(), picture.height()) {
+            // One scale for both ways: they differ by the rounding of a side.
+            self.reduced = Some((seen, 1.0 / across.max(down)));
+        }
         for face in &mut faces {
             face.x = face.x * across + part.x as f32;
             face.width *= across;
@@ -587,6 +598,7 @@ impl Detector for CnnDetector {
     fn detect(&mut self, picture: &Picture) -> Result<Vec<Detection>, Error> {
         let (width, height) = (picture.width(), picture.height());
         let mut found = Vec::new();
+        self.reduced = None;
         if width > 0 && height > 0 {
             for part in Part::pieces(width, height) {
                 self.search(picture, part, &mut found)?;
@@ -597,6 +609,7 @@ impl Detector for CnnDetector {
 
     fn detect_patch(&mut self, patch: &Picture) -> Result<Vec<Detection>, Error> {
         let part = Part { x: 0, y: 0, width: patch.width(), height: patch.height() };
+        self.reduced = None;
         let found = self.look(patch, part, 1.0, self.candidate())?;
         self.settled(patch, found)
     }
