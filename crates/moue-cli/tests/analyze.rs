@@ -163,7 +163,7 @@ fn json_has_the_fixed_form_and_stands_alone_on_stdout() {
     // `serde_json` sorts keys on reading; their order is a matter of the line.
     assert_eq!(keys(record), ["faces", "frame", "height", "source", "time", "width"]);
     let face = &record["faces"][0];
-    assert_eq!(keys(face), ["box", "confidence", "emotion", "id", "probabilities", "score"]);
+    assert_eq!(keys(face), ["box", "confidence", "emotion", "id", "probabilities", "roll", "score"]);
     assert_eq!(face["box"], serde_json::json!({"x": 0.0, "y": 0.0, "width": 40.0, "height": 20.0}));
     assert_eq!(keys(&face["probabilities"]), ["ll", "lr", "ul", "ur"]);
     assert_eq!((record["width"].as_u64(), record["height"].as_u64()), (Some(40), Some(20)));
@@ -369,7 +369,7 @@ fn output_goes_where_it_is_wanted() {
     let rows: Vec<&str> = csv.lines().collect();
     assert_eq!(rows.len(), 3);
     assert!(rows[0].ends_with("p_ul,p_ur,p_ll,p_lr"));
-    assert!(rows[1].starts_with("x/a.png,0,0,40,20,0,0,0,40,20,1,ul,0.99"), "{}", rows[1]);
+    assert!(rows[1].starts_with("x/a.png,0,0,40,20,0,0,0,40,20,0,1,ul,0.99"), "{}", rows[1]);
     assert!(rows[2].starts_with("y/a.png,") && rows[2].contains(",ur,"), "{}", rows[2]);
 
     let run = place.whole(&["x/a.png", "--no-pictures"]);

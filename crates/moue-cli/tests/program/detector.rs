@@ -50,7 +50,7 @@ fn data(folder: &Path) {
 
 fn recipe(folder: &Path, name: &str, steps: u32, decay: u32) {
     let text = format!(
-        "steps = {steps}\nbatch = 2\nside = 64\nwarm_up = 2\ndecay_steps = {decay}\nmine_every = 3\nseed = 7\n"
+        "steps = {steps}\nshapes = [[64, 2], [96, 1]]\nblock = 2\nwarm_up = 2\ndecay_steps = {decay}\nmine_every = 3\nseed = 7\n"
     );
     std::fs::write(folder.join(name), text).unwrap();
 }
@@ -88,7 +88,7 @@ fn a_resumed_training_gives_the_same_network_whatever_the_threads() {
         let arguments = ["detector", "eval", "--photos", ".", "--network", "one.safetensors", "--part", part];
         let report = moue(folder, &[&arguments[..], &["--json"]].concat()).done().json();
         let sets = report["sets"].as_array().unwrap();
-        [0, 1, 3].map(|i| sets[i]["photos"].as_u64().unwrap())
+        [0, 1, 4].map(|i| sets[i]["photos"].as_u64().unwrap())
     };
     assert_eq!(count("all"), [24, 24, 16]);
     let (held_out, calibration) = (count("held-out"), count("calibration"));

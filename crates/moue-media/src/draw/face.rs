@@ -63,7 +63,7 @@ struct Frame {
 }
 
 /// Degrees of roll from which a frame is turned.
-const TURNED: f32 = 3.0;
+const TURNED: f32 = 6.0;
 
 impl Frame {
     /// `None` where nothing of the region can be seen.

@@ -207,8 +207,8 @@ fn labels_of_neighbours_do_not_cover_each_other() {
     let mut picture = Picture::filled(640, 480, [255, 255, 255]);
     let region = |x: f32| Region { x, y: 100.0, width: 40.0, height: 50.0 };
     let marks = [
-        FaceMark { region: region(100.0), label: "surprise 88 %", colour: palette(5) },
-        FaceMark { region: region(150.0), label: "neutral 54 %", colour: palette(6) },
+        FaceMark { region: region(100.0), roll: 0.0, label: "surprise 88 %", colour: palette(5) },
+        FaceMark { region: region(150.0), roll: 0.0, label: "neutral 54 %", colour: palette(6) },
     ];
     draw_faces(&mut picture, &marks);
     let (one, two) = (plate(&picture, palette(5)).unwrap(), plate(&picture, palette(6)).unwrap());

@@ -18,10 +18,23 @@ pub struct Photos {
     photos: PathBuf,
 }
 
+/// What may be in the folder.
+const ARCHIVES: [&str; 5] = [
+    "lfw-train.tar",
+    "facemask-train.tar",
+    "everyday-train.tar",
+    "negatives-train.tar",
+    "everyday-negatives.tar",
+];
+
 impl Photos {
     /// Declares what is read.
     pub fn declare(&self, files: &mut Files) {
-        files.reads_model("--photos", &self.photos);
+        for name in ARCHIVES {
+            let archive = self.photos.join(name);
+            files.reads("--photos", archive.with_extension("csv"));
+            files.reads("--photos", archive);
+        }
     }
 
     /// Photos of one person, those for which `wanted` holds.
