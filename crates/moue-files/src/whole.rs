@@ -19,7 +19,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |sink| sink.write_all(bytes))
 }
 
-/// As [`write`], with the content that `fill` writes.
+/// As [`write()`], with the content that `fill` writes.
 ///
 /// # Errors
 /// Those of `fill` and of the file system. `path` is then as it was.
@@ -51,7 +51,7 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<(
 }
 
 /// Gives a file that was written under another name in the same folder its own: brought to the disk, renamed, and the folder
-/// brought to the disk. For files that grow, which [`write`] cannot make.
+/// brought to the disk. For files that grow, which [`write()`] cannot make.
 ///
 /// # Errors
 /// Those of the file system.

@@ -41,7 +41,7 @@ pub struct Cutout {
 const UPRIGHT: f32 = 5.0;
 
 impl Cutout {
-    /// [`square`] for a face with this box and roll.
+    /// The square cut out for a face with this box and roll, as FER2013 cuts faces out, with `margin` times its side added on each side.
     pub fn of(bounds: Region, roll: f32, margin: f32) -> Self {
         Self { region: square(bounds, margin), roll }
     }
