@@ -9,7 +9,7 @@ use moue_graph::{Precision, Quantized, Weights, checkpoint};
 use moue_media::{Grey, Picture};
 use serde::{Deserialize, Serialize};
 
-use super::boxes::{decode, logit_of, merge, sigmoid, suppressed};
+use super::boxes::{decode, logit_of, merge, sigmoid};
 use super::closer::{self, Closer};
 use super::input::pack;
 use super::network::{GRANULE, VALUES, cells, network};
@@ -359,7 +359,7 @@ impl CnnDetector {
             face.score = sigmoid(slope * (logit + logit_of(own.score)) + shift);
         }
         refined.retain(|face| face.score >= self.least);
-        Ok(suppressed(merge(refined)))
+        Ok(merge(refined))
     }
 
     /// Pixels of the network a pixel of a picture with this longest side.
