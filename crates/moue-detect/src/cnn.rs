@@ -5,6 +5,7 @@ mod closer;
 mod detector;
 mod input;
 mod network;
+mod pyramid;
 mod refine;
 pub mod train;
 

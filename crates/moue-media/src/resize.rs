@@ -6,6 +6,7 @@ use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resize
 
 use crate::{Error, Grey, Picture, Region};
 
+mod bilinear;
 mod reduced;
 mod sample;
 mod turned;
@@ -66,6 +67,41 @@ impl Grey {
         let (own, pixels) = turned::square::<1>(self.pixels(), size, region, degrees, side);
         let upright = made(Self::from_raw(own, own, pixels))?;
         upright.crop_resized(Region { x: 0.0, y: 0.0, width: own as f32, height: own as f32 }, side)
+    }
+}
+
+impl Grey {
+    /// The grey level, 0 to 255, at a place in pixels, whose centres lie at halves: interpolated between the four nearest, the
+    /// edge of the picture repeated. 0 where the picture has no pixels.
+    #[inline]
+    pub fn between(&self, x: f32, y: f32) -> f32 {
+        let size = (self.width() as usize, self.height() as usize);
+        if size.0 == 0 || size.1 == 0 {
+            return 0.0;
+        }
+        bilinear::at::<1>(self.pixels(), size, [x, y])[0]
+    }
+
+    /// The square of `side` pixels around `centre` that stands in the picture turned clockwise by `degrees`, turned back, as
+    /// `to` x `to` grey levels: interpolated between pixels, so that a `side` of much more than `to` should be taken of a
+    /// picture that was reduced. What lies outside of the picture is black.
+    pub fn turned_square(&self, centre: [f32; 2], side: f32, degrees: f32, to: u32) -> Vec<u8> {
+        let (wide, high) = (self.width() as f32, self.height() as f32);
+        let size = (self.width() as usize, self.height() as usize);
+        let places = turned::Places::new(centre, side, degrees, to);
+        let mut out = Vec::with_capacity(to as usize * to as usize);
+        for row in 0..to {
+            out.extend((0..to).map(|column| {
+                let [x, y] = places.at(column, row);
+                // Written so that a place that is no number lies outside.
+                if x >= 0.0 && y >= 0.0 && x < wide && y < high {
+                    (bilinear::at::<1>(self.pixels(), size, [x, y])[0] + 0.5) as u8
+                } else {
+                    0
+                }
+            }));
+        }
+        out
     }
 }
 

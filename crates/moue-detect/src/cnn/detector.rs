@@ -10,9 +10,10 @@ use moue_media::{Grey, Picture};
 use serde::{Deserialize, Serialize};
 
 use super::boxes::{decode, logit_of, merge, sigmoid};
-use super::closer::{self, Closer};
+use super::closer::{self, Closer, Reduced};
 use super::input::pack;
 use super::network::{GRANULE, VALUES, cells, network};
+use super::pyramid::Pyramid;
 use super::refine;
 use crate::{Detection, Detector, Error};
 
@@ -297,8 +298,7 @@ pub struct CnnDetector {
     sessions: VecDeque<Prepared>,
     /// The second network, once it was needed.
     closer: Option<Closer>,
-    /// The picture as a whole as the first network saw it last, and its scale.
-    reduced: Option<(Grey, f32)>,
+    reduced: Option<Reduced>,
 }
 
 struct Prepared {
@@ -353,7 +353,7 @@ impl CnnDetector {
             Some(closer) => closer,
             none => none.insert(Closer::new(refine, self.parameters.threads)?),
         };
-        let mut refined = closer.look(picture, self.reduced.as_ref(), &faces)?;
+        let mut refined = closer.look(picture, self.reduced.as_mut(), &faces)?;
         let [slope, shift] = self.network.calibration;
         for (face, (own, logit)) in refined.iter_mut().zip(faces.iter().zip(closer.logits())) {
             face.score = sigmoid(slope * (logit + logit_of(own.score)) + shift);
@@ -443,7 +443,8 @@ impl CnnDetector {
             (part.width as f32 / seen.width() as f32, part.height as f32 / seen.height() as f32);
         if (part.width, part.height) == (picture.width(), picture.height()) {
             // One scale for both ways: they differ by the rounding of a side.
-            self.reduced = Some((seen, 1.0 / across.max(down)));
+            let scale = 1.0 / across.max(down);
+            self.reduced = Some(Reduced { seen: Pyramid::growing(seen), scale });
         }
         for face in &mut faces {
             face.x = face.x * across + part.x as f32;

@@ -121,20 +121,12 @@ fn turn(photo: &Grey, face: &LabelledBox, degrees: f32) -> (Picture, Detection) 
     let (wide, high) = (across.round().max(1.0) as u32, down.round().max(1.0) as u32);
     let mut picture = Picture::filled(wide, high, [0; 3]);
     let (from, to) = ([width / 2.0, height / 2.0], [wide as f32 / 2.0, high as f32 / 2.0]);
-    let (own, columns) = (photo.pixels(), photo.width() as usize);
     for (i, pixel) in picture.pixels_mut().chunks_exact_mut(3).enumerate() {
         let (dx, dy) = ((i % wide as usize) as f32 + 0.5 - to[0], (i / wide as usize) as f32 + 0.5 - to[1]);
-        let (x, y) = (from[0] + dx * cos + dy * sin - 0.5, from[1] + dy * cos - dx * sin - 0.5);
-        if x < 0.0 || y < 0.0 || x > width - 1.0 || y > height - 1.0 {
-            continue;
+        let (x, y) = (from[0] + dx * cos + dy * sin, from[1] + dy * cos - dx * sin);
+        if x >= 0.5 && y >= 0.5 && x <= width - 0.5 && y <= height - 0.5 {
+            pixel.fill(photo.between(x, y).round() as u8);
         }
-        let (left, top) = (x as usize, y as usize);
-        let (right, below) = ((left + 1).min(columns - 1), (top + 1).min(photo.height() as usize - 1));
-        let at = |x: usize, y: usize| f32::from(own[y * columns + x]);
-        let (fx, fy) = (x.fract(), y.fract());
-        let upper = at(left, top) + (at(right, top) - at(left, top)) * fx;
-        let lower = at(left, below) + (at(right, below) - at(left, below)) * fx;
-        pixel.fill((upper + (lower - upper) * fy).round() as u8);
     }
     let (dx, dy) = (face.x + face.width / 2.0 - from[0], face.y + face.height / 2.0 - from[1]);
     let centre = [to[0] + dx * cos - dy * sin, to[1] + dx * sin + dy * cos];

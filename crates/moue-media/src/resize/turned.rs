@@ -1,5 +1,6 @@
-//! A turned square of a picture, cut out upright.
+//! Turned squares of a picture, cut out upright.
 
+use super::bilinear;
 use crate::Region;
 
 /// Most pixels a side that are taken from the picture before they are averaged: beyond it some are passed over.
@@ -16,34 +17,45 @@ pub fn square<const CHANNELS: usize>(
     least: u32,
 ) -> (u32, Vec<u8>) {
     let side = (region.width.round() as u32).clamp(least, MOST.max(least));
-    let (sin, cos) = f64::from(degrees).to_radians().sin_cos();
-    let centre = [
-        f64::from(region.x) + f64::from(region.width) / 2.0,
-        f64::from(region.y) + f64::from(region.height) / 2.0,
-    ];
-    let step = f64::from(region.width) / f64::from(side);
-    let last = [width as usize - 1, height as usize - 1];
+    let places = Places::new(
+        [region.x + region.width / 2.0, region.y + region.height / 2.0],
+        region.width,
+        degrees,
+        side,
+    );
+    let size = (width as usize, height as usize);
     let mut out = Vec::with_capacity(side as usize * side as usize * CHANNELS);
     for row in 0..side {
-        let down = (f64::from(row) + 0.5 - f64::from(side) / 2.0) * step;
         for column in 0..side {
-            let across = (f64::from(column) + 0.5 - f64::from(side) / 2.0) * step;
-            // Pixel centres lie at halves.
-            let place =
-                [centre[0] + across * cos - down * sin - 0.5, centre[1] + across * sin + down * cos - 0.5];
-            let [(x, right, fx), (y, below, fy)] = [0, 1].map(|axis| {
-                let at = place[axis].clamp(0.0, last[axis] as f64);
-                let low = at as usize;
-                (low, (low + 1).min(last[axis]), (at - low as f64) as f32)
-            });
-            for channel in 0..CHANNELS {
-                let at =
-                    |x: usize, y: usize| f32::from(pixels[(y * width as usize + x) * CHANNELS + channel]);
-                let upper = at(x, y) + (at(right, y) - at(x, y)) * fx;
-                let lower = at(x, below) + (at(right, below) - at(x, below)) * fx;
-                out.push((upper + (lower - upper) * fy + 0.5) as u8);
-            }
+            let values = bilinear::at::<CHANNELS>(pixels, size, places.at(column, row));
+            out.extend(values.map(|value| (value + 0.5) as u8));
         }
     }
     (side, out)
+}
+
+/// Where in a picture the pixels of a square lie that is turned in it.
+pub struct Places {
+    centre: [f32; 2],
+    /// Half the square's pixels.
+    half: f32,
+    /// From one of its pixels to the next of its row, in the picture.
+    step: [f32; 2],
+}
+
+impl Places {
+    /// Of a square of `pixels` x `pixels` around `centre`, `side` wide and turned clockwise by `degrees`.
+    pub fn new(centre: [f32; 2], side: f32, degrees: f32, pixels: u32) -> Self {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let step = side / pixels as f32;
+        Self { centre, half: pixels as f32 / 2.0, step: [cos * step, sin * step] }
+    }
+
+    /// Of the centre of a pixel.
+    #[inline(always)]
+    pub fn at(&self, column: u32, row: u32) -> [f32; 2] {
+        let (across, down) = (column as f32 + 0.5 - self.half, row as f32 + 0.5 - self.half);
+        let [cos, sin] = self.step;
+        [self.centre[0] + across * cos - down * sin, self.centre[1] + across * sin + down * cos]
+    }
 }

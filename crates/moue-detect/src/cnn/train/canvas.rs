@@ -2,40 +2,8 @@
 
 use moue_media::Grey;
 
+use super::super::pyramid::Pyramid;
 use super::loss::{Role, Target};
-
-/// A picture at full size, half, a quarter and so on, so that it can be drawn small without aliasing.
-pub(super) struct Pyramid(Vec<Grey>);
-
-impl Pyramid {
-    pub fn new(picture: &Grey) -> Result<Self, moue_media::Error> {
-        let mut levels = vec![picture.clone()];
-        while let Some(last) = levels.last().filter(|l| l.width().min(l.height()) >= 16) {
-            levels.push(last.resized(last.width() / 2, last.height() / 2)?);
-        }
-        Ok(Self(levels))
-    }
-
-    /// The picture at full size.
-    pub fn full(&self) -> &Grey {
-        &self.0[0]
-    }
-
-    pub fn width(&self) -> f32 {
-        self.0[0].width() as f32
-    }
-
-    pub fn height(&self) -> f32 {
-        self.0[0].height() as f32
-    }
-
-    /// The level to read when drawn at `scale` pixels a pixel of the picture, and its own scale by axis.
-    fn level(&self, scale: f32) -> (&Grey, [f32; 2]) {
-        let wanted = (1.0 / scale).log2().round().max(0.0) as usize;
-        let level = &self.0[wanted.min(self.0.len() - 1)];
-        (level, [level.width() as f32 / self.width(), level.height() as f32 / self.height()])
-    }
-}
 
 /// What part of a picture is pasted, around a box on it: a rounded rectangle.
 #[derive(Clone, Copy)]
@@ -159,7 +127,7 @@ impl Canvas {
                 };
                 let cover = ((1.0 - distance) / p.mask.feather.max(1e-3)).clamp(0.0, 1.0);
                 if cover > 0.0 {
-                    let value = sample(level, x * by_level[0], y * by_level[1]) * p.tone[0] + p.tone[1];
+                    let value = level.between(x * by_level[0], y * by_level[1]) * p.tone[0] + p.tone[1];
                     let under = &mut self.pixels[row * self.side + column];
                     *under += cover * (value - *under);
                 }
@@ -247,19 +215,4 @@ pub(super) fn spread(values: impl Iterator<Item = f32>) -> Option<[f32; 2]> {
         squares += v * v;
     }
     (n > 0.0).then(|| [sum / n, (squares / n - (sum / n) * (sum / n)).max(0.0).sqrt()])
-}
-
-/// Bilinear between pixel centres; the border is repeated.
-fn sample(picture: &Grey, x: f32, y: f32) -> f32 {
-    let (x, y) = ((x - 0.5).max(0.0), (y - 0.5).max(0.0));
-    let (left, top) = (x as usize, y as usize);
-    let (fx, fy) = (x - left as f32, y - top as f32);
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let (left, top) = (left.min(width - 1), top.min(height - 1));
-    let (right, bottom) = ((left + 1).min(width - 1), (top + 1).min(height - 1));
-    let pixels = picture.pixels();
-    let at = |x: usize, y: usize| f32::from(pixels[y * width + x]);
-    let upper = at(left, top) + (at(right, top) - at(left, top)) * fx;
-    let lower = at(left, bottom) + (at(right, bottom) - at(left, bottom)) * fx;
-    upper + (lower - upper) * fy
 }

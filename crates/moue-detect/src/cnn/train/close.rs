@@ -1,7 +1,8 @@
 //! What the second network learns from: faces cut out about as the first network finds them, and what it took for faces.
 
+use super::super::pyramid::Pyramid;
 use super::super::refine::{AROUND, SIDE, VALUES};
-use super::canvas::{Canvas, Mask, Placement, Pyramid};
+use super::canvas::{Canvas, Mask, Placement};
 use super::loss::Role;
 use super::random::Random;
 use super::scenes::{Album, Labelled, Painter};

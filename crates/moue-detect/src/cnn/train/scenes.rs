@@ -4,7 +4,8 @@ use moue_media::Grey;
 use rayon::prelude::*;
 
 use super::super::detector::CnnParameters;
-use super::canvas::{Canvas, Mask, Placement, Pyramid, spread};
+use super::super::pyramid::Pyramid;
+use super::canvas::{Canvas, Mask, Placement, spread};
 use super::loss::{Lesson, Role, Target};
 use super::random::Random;
 use crate::Error;
