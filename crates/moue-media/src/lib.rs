@@ -17,6 +17,7 @@ mod draw;
 mod encode;
 mod error;
 mod find;
+mod luma;
 mod moving;
 mod picture;
 mod resize;

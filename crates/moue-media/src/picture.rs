@@ -1,5 +1,7 @@
 //! The two pixel buffers of moue.
 
+use crate::luma;
+
 /// A colour picture: 8-bit RGB, row-major, three bytes a pixel, no padding between rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
@@ -75,14 +77,8 @@ impl Picture {
     /// Luma by ITU-R BT.601 in 14-bit fixed point, bit for bit as OpenCV's `COLOR_RGB2GRAY`
     /// computes it, so that detectors trained there see the same values.
     pub fn to_grey(&self) -> Grey {
-        let pixels = self
-            .pixels
-            .chunks_exact(3)
-            .map(|p| {
-                let sum = u32::from(p[0]) * 4899 + u32::from(p[1]) * 9617 + u32::from(p[2]) * 1868;
-                ((sum + 8192) >> 14) as u8
-            })
-            .collect();
+        let mut pixels = vec![0; self.pixels.len() / 3];
+        luma::row(&self.pixels, &mut pixels);
         Grey { width: self.width, height: self.height, pixels }
     }
 }

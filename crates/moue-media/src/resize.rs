@@ -7,6 +7,7 @@ use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resize
 use crate::{Error, Grey, Picture, Region};
 
 mod bilinear;
+mod fitted;
 mod reduced;
 mod sample;
 mod turned;
@@ -132,9 +133,10 @@ impl Picture {
     pub fn to_grey_of(&self, width: u32, height: u32) -> Result<Grey, Error> {
         check_size("the picture", self.width(), self.height())?;
         check_size("the new picture", width, height)?;
-        let factor = (self.width() / width).min(self.height() / height).min(reduced::MOST);
-        let grey = if factor < 2 { self.to_grey() } else { made(reduced::grey(self, factor as usize))? };
-        if (grey.width(), grey.height()) == (width, height) { Ok(grey) } else { grey.resized(width, height) }
+        if (self.width(), self.height()) == (width, height) {
+            return Ok(self.to_grey());
+        }
+        made(fitted::grey(self, width, height))
     }
 
     /// As [`Grey::crop`].
