@@ -80,27 +80,17 @@ impl Grey {
         if size.0 == 0 || size.1 == 0 {
             return 0.0;
         }
-        bilinear::at::<1>(self.pixels(), size, [x, y])[0]
+        bilinear::at::<1>(self.pixels(), size, [x, y])[0] as f32 / bilinear::ONE as f32
     }
 
     /// The square of `side` pixels around `centre` that stands in the picture turned clockwise by `degrees`, turned back, as
     /// `to` x `to` grey levels: interpolated between pixels, so that a `side` of much more than `to` should be taken of a
     /// picture that was reduced. What lies outside of the picture is black.
     pub fn turned_square(&self, centre: [f32; 2], side: f32, degrees: f32, to: u32) -> Vec<u8> {
-        let (wide, high) = (self.width() as f32, self.height() as f32);
         let size = (self.width() as usize, self.height() as usize);
-        let places = turned::Places::new(centre, side, degrees, to);
-        let mut out = Vec::with_capacity(to as usize * to as usize);
-        for row in 0..to {
-            out.extend((0..to).map(|column| {
-                let [x, y] = places.at(column, row);
-                // Written so that a place that is no number lies outside.
-                if x >= 0.0 && y >= 0.0 && x < wide && y < high {
-                    (bilinear::at::<1>(self.pixels(), size, [x, y])[0] + 0.5) as u8
-                } else {
-                    0
-                }
-            }));
+        let mut out = vec![0; to as usize * to as usize];
+        if size.0 > 0 && size.1 > 0 {
+            turned::grey(self.pixels(), size, &turned::Places::new(centre, side, degrees, to), to, &mut out);
         }
         out
     }

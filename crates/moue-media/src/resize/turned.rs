@@ -28,10 +28,29 @@ pub fn square<const CHANNELS: usize>(
     for row in 0..side {
         for column in 0..side {
             let values = bilinear::at::<CHANNELS>(pixels, size, places.at(column, row));
-            out.extend(values.map(|value| (value + 0.5) as u8));
+            out.extend(values.map(bilinear::byte));
         }
     }
     (side, out)
+}
+
+/// The grey levels at these places of a picture that has some pixels, `to` a row; 0 outside of it.
+pub fn grey(pixels: &[u8], (width, height): (usize, usize), places: &Places, to: u32, out: &mut [u8]) {
+    // Places as whole numbers, which a row goes through in equal steps.
+    let whole = |v: f32| (v * (1 << bilinear::BITS) as f32) as i32;
+    let [across, down] = places.step.map(whole);
+    let limits = [width, height].map(|length| (length as u32).saturating_mul(1 << bilinear::BITS));
+    for (row, out) in (0..).zip(out.chunks_exact_mut(to as usize)) {
+        let [mut x, mut y] = places.at(0, row).map(whole);
+        for out in out {
+            // Below 0, a place is beyond all limits as a number without sign.
+            if (x as u32) < limits[0] && (y as u32) < limits[1] {
+                let place = [x, y].map(|v| (v as u32).saturating_sub(1 << (bilinear::BITS - 1)));
+                *out = bilinear::byte(bilinear::at_whole::<1>(pixels, (width, height), place)[0]);
+            }
+            (x, y) = (x.wrapping_add(across), y.wrapping_add(down));
+        }
+    }
 }
 
 /// Where in a picture the pixels of a square lie that is turned in it.
