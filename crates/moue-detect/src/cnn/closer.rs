@@ -20,7 +20,7 @@ const MAX_LOG: f32 = 1.0;
 const ENOUGH: f32 = 30.0;
 
 /// Degrees of roll from which a face is turned upright and looked at again: upright faces are judged best.
-const UPRIGHT: f32 = 8.0;
+const UPRIGHT: f32 = 4.0;
 
 /// Looks at a face, at most.
 const LOOKS: usize = 3;
