@@ -2,7 +2,7 @@
 
 use moue_report::reaction::{Collector, Event, Illustrations, Report, Settings};
 
-use crate::support::{clip, files, number, rows, written};
+use crate::support::{clip, face, files, number, record, rows, written};
 
 const NASTY: &str = "<script>alert(1)</script>\"'&</title>";
 
@@ -185,4 +185,30 @@ fn no_expression_is_named_of_uncertain_faces() {
 fn the_page_is_the_same_each_time() {
     let page = || written(clip("a.mp4", 5, 4, 12.0), Settings::default(), Vec::new())["report.html"].clone();
     assert_eq!(page(), page());
+}
+
+/// The page of one person who shows `first` for ten seconds and `then` for ten more.
+fn page_of_two_halves(first: &[f32], then: &[f32], bin: Option<f64>) -> String {
+    let frames = (0..200_u32).map(|i| {
+        let shown = if i < 100 { first } else { then };
+        record("a.mp4", u64::from(i), f64::from(i) / 10.0, vec![face(0, shown)])
+    });
+    written(frames.collect(), Settings { bin, ..Settings::default() }, Vec::new())["report.html"].clone()
+}
+
+#[test]
+fn a_mean_of_zero_does_not_hide_swings() {
+    const SWUNG: &str = "but they swung between clearly pleasant and clearly unpleasant";
+    // Valence +0.8 and then -0.8; nearly nothing throughout; pleasant throughout.
+    let happy = [0.0, 0.0, 0.0, 0.8, 0.0, 0.0, 0.2];
+    let sad = [0.0, 0.0, 0.0, 0.0, 0.8, 0.0, 0.2];
+    let [calm, blank] = [[0.0, 0.0, 0.0, 0.1, 0.0, 0.0, 0.9], [0.0, 0.0, 0.0, 0.0, 0.1, 0.0, 0.9]];
+    for bin in [None, Some(0.1), Some(1.0), Some(5.0)] {
+        let page = page_of_two_halves(&happy, &sad, bin);
+        assert!(page.contains("neither pleasant nor unpleasant, but they swung"), "{bin:?}");
+        assert!(page.contains(SWUNG));
+        let page = page_of_two_halves(&calm, &blank, bin);
+        assert!(page.contains("neither pleasant nor unpleasant, and ") && !page.contains(SWUNG), "{bin:?}");
+        assert!(!page_of_two_halves(&happy, &calm, bin).contains(SWUNG), "{bin:?}");
+    }
 }

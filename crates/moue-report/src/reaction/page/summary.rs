@@ -49,7 +49,9 @@ fn finding(report: &Report, group: &Group) -> Markup {
             "No emotion rose by more than 5 percentage points above what was usual. "
         }
         @if let Some(mean) = report.measures.valence().and_then(|m| group.timeline.means.get(m)) {
-            "Overall the expressions were " (leaning(mean.mean, mean.interval)) ", and "
+            "Overall the expressions were " (leaning(mean.mean, mean.interval))
+            @if swings(report, group) { ", but they swung between clearly pleasant and clearly unpleasant" }
+            ", and "
         } @else {
             "On average "
         }
@@ -69,6 +71,15 @@ fn leaning(mean: f64, interval: Option<(f64, f64)>) -> &'static str {
         _ if mean > 0.0 => "more pleasant than unpleasant",
         _ => "more unpleasant than pleasant",
     }
+}
+
+/// How far valence lies from 0 on both sides before a mean near 0 is said to come of swings.
+const SWING: f64 = 0.2;
+
+/// Whether valence lay clearly on both sides of 0, in bins of the timeline: the mean then describes neither.
+fn swings(report: &Report, group: &Group) -> bool {
+    let values = || report.measures.valence().into_iter().flat_map(|m| group.timeline.series(m)).flatten();
+    values().any(|v| v.mean >= SWING) && values().any(|v| v.mean <= -SWING)
 }
 
 /// The key figures of a group.
