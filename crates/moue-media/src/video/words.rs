@@ -42,7 +42,7 @@ impl Complaints {
 }
 
 /// What ffmpeg says, by which an error is told, and what it means. The first that fits is taken.
-const KNOWN: [(&str, &str); 14] = [
+const KNOWN: [(&str, &str); 15] = [
     (
         "moov atom not found",
         "this video has no index (\"moov\"), which cameras write at the end: the recording or copy was cut off. Copy it \
@@ -62,6 +62,10 @@ const KNOWN: [(&str, &str); 14] = [
     ("Failed to resolve hostname", "there is no machine of this name, or no network"),
     ("No route to host", "there is no way to this address (no route to host)"),
     ("Protocol not found", "ffmpeg does not know this kind of address"),
+    (
+        "Stream ends prematurely",
+        "the server stopped before the end, or cannot send parts of a file, which this film needs: download it and give the file",
+    ),
     ("Device or resource busy", "another program uses it"),
     ("No space left on device", "No space left on device"),
     (
@@ -162,6 +166,9 @@ mod tests {
             "[mov,mp4 @ 0x1] moov atom not found\nfile:a.mp4: Invalid data found when processing input\n";
         assert!(words(cut).unwrap().contains("cut off"));
         assert_eq!(words("file:a.mp4: Something else\n").unwrap(), "Something else");
+        // What ffmpeg says last of such a server is about its own filters.
+        let stopped = "[http @ 0x1] Stream ends prematurely at 48, should be 143182\nError marking filters as finished\n";
+        assert!(words(stopped).unwrap().contains("download it"));
         assert_eq!(words(""), None);
         assert!(Complaints::read(&b"[matroska] File ended prematurely at pos. 8"[..]).cut_off());
     }
