@@ -40,14 +40,6 @@ pub struct FalseFace {
     pub place: [f32; 3],
 }
 
-/// All places that were taken for faces, and which of them are hard to tell from one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FalseFaces<'a> {
-    pub all: &'a [FalseFace],
-    /// Indices in `all`.
-    pub hard: &'a [usize],
-}
-
 /// What is taught of one cutout.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CloseLesson {
@@ -73,14 +65,14 @@ impl Album {
         seed: u64,
         step: u64,
         index: u64,
-        false_faces: &FalseFaces<'_>,
+        false_faces: &[FalseFace],
     ) -> Result<(Vec<f32>, CloseLesson), Error> {
         // A stream of its own beside that of scenes.
         let random = Random::new(seed ^ 0xC105E, step, index);
         let mut painter = Painter::new(self, random, Canvas::new(SIDE));
         let lesson = match painter.random.unit() {
             kind if kind < 0.5 => painter.close_face(),
-            kind if kind < 0.72 && !false_faces.all.is_empty() => painter.false_face(false_faces),
+            kind if kind < 0.72 && !false_faces.is_empty() => painter.false_face(false_faces),
             kind if kind < 0.80 => painter.nothing(),
             _ => painter.beside_face(),
         };
@@ -91,28 +83,6 @@ impl Album {
         }
         painter.light();
         Ok((painter.canvas.pixels, lesson))
-    }
-
-    /// A false face as it stands in its photo.
-    pub(super) fn plain_cutout(&self, face: &FalseFace) -> Result<Vec<f32>, Error> {
-        let mut canvas = Canvas::new(SIDE);
-        if let Some(source) = self.shelf(face.shelf, face.photo) {
-            let [x, y, side] = face.place;
-            canvas.paste(
-                source,
-                &Placement {
-                    from: [x, y, side, side],
-                    to: [SIDE as f32 / 2.0; 2],
-                    scale: BOX / side,
-                    stretch: 1.0,
-                    angle: 0.0,
-                    mirror: false,
-                    tone: [1.0, 0.0],
-                    mask: WHOLE,
-                },
-            );
-        }
-        Ok(canvas.pixels)
     }
 
     fn shelf(&self, shelf: Shelf, photo: usize) -> Option<&Pyramid> {
@@ -135,17 +105,6 @@ impl<'a> Painter<'a> {
         &list[self.random.below(list.len())]
     }
 
-    /// By how much a cutout is turned, in radians: often by little, as after a first look. No angle is likelier than those beside
-    /// it: the network would take faces that lean for upright ones.
-    fn lean(&mut self) -> f32 {
-        use std::f32::consts::PI;
-        match self.random.unit() {
-            kind if kind < 0.4 => 0.3 * self.random.bell(),
-            kind if kind < 0.6 => 0.8 * self.random.bell(),
-            _ => self.random.between(-PI, PI),
-        }
-    }
-
     /// Lays a photo down so that `place` (centre and side) comes to lie in the middle, turned by any angle.
     fn around(&mut self, source: &Pyramid, [x, y, side]: [f32; 3]) -> Placement {
         let middle = SIDE as f32 / 2.0;
@@ -154,7 +113,7 @@ impl<'a> Painter<'a> {
             to: [middle, middle],
             scale: BOX / side,
             stretch: self.random.between(0.94, 1.06),
-            angle: self.lean(),
+            angle: self.roll(),
             mirror: self.random.chance(0.5),
             tone: [1.0, 0.0],
             mask: WHOLE,
@@ -190,13 +149,8 @@ impl<'a> Painter<'a> {
         }
     }
 
-    fn false_face(&mut self, FalseFaces { all, hard }: &FalseFaces<'_>) -> CloseLesson {
-        let at = if hard.is_empty() || self.random.chance(0.4) {
-            self.random.below(all.len())
-        } else {
-            hard[self.random.below(hard.len())]
-        };
-        let FalseFace { shelf, photo, place } = all[at];
+    fn false_face(&mut self, all: &[FalseFace]) -> CloseLesson {
+        let FalseFace { shelf, photo, place } = all[self.random.below(all.len())];
         if let Some(source) = self.album.shelf(shelf, photo) {
             let shift = |random: &mut Random| 0.12 * place[2] * random.bell();
             let (x, y) = (place[0] + shift(&mut self.random), place[1] + shift(&mut self.random));
@@ -291,7 +245,7 @@ pub fn false_faces(album: &Album, detector: &mut dyn Detector) -> Result<Vec<Fal
 
 /// Weight of box and roll beside that of the score.
 const BOX_WEIGHT: f32 = 2.0;
-const ROLL_WEIGHT: f32 = 2.0;
+const ROLL_WEIGHT: f32 = 1.0;
 
 /// Loss of a batch, its gradient by every value written to `gradients`: cross-entropy of the score; of faces, too, the absolute
 /// error of the box, smooth near 0 (Huber 1964, at a tenth), and the squared error of sine and cosine of the roll.

@@ -8,9 +8,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::super::input::pack;
-use super::super::refine::{SIDE, VALUES, network};
-use super::close::{FalseFace, FalseFaces, Shelf, loss};
-use super::random::Random;
+use super::super::refine::{SIDE, network};
+use super::close::{FalseFace, loss};
 use super::scenes::Album;
 use super::schedule::{self, Schedule};
 use super::{Progress, REPORT_EVERY};
@@ -34,8 +33,6 @@ pub struct RefineRecipe {
     pub weight_decay: f32,
     /// Share of the averaged weights that a step keeps.
     pub averaging: f32,
-    /// Steps between searches for what the network still takes for faces; 0: none.
-    pub mine_every: u64,
 }
 
 impl Default for RefineRecipe {
@@ -48,14 +45,9 @@ impl Default for RefineRecipe {
             decay_steps: 6_000,
             weight_decay: 1e-3,
             averaging: 0.999,
-            mine_every: 1_000,
         }
     }
 }
-
-/// Places that a search for hard ones looks at, and how many of them are kept.
-const MINED: usize = 8_192;
-const HARD: usize = 1_024;
 
 impl RefineRecipe {
     fn schedule(&self) -> Schedule {
@@ -79,9 +71,6 @@ struct Header {
     recipe: RefineRecipe,
     seed: u64,
     step: u64,
-    /// Places among the false faces.
-    #[serde(default)]
-    hard: Vec<usize>,
 }
 
 /// A training of the second network under way.
@@ -90,10 +79,6 @@ pub struct Refinement<'a> {
     seed: u64,
     album: &'a Album,
     false_faces: Vec<FalseFace>,
-    /// Those that the network took for faces at the last search, among `false_faces`.
-    hard: Vec<usize>,
-    engine: &'a dyn Engine,
-    threads: usize,
     session: Box<dyn TrainingSession>,
     average: Weights,
     step: u64,
@@ -112,7 +97,7 @@ impl<'a> Refinement<'a> {
         seed: u64,
         album: &'a Album,
         false_faces: Vec<FalseFace>,
-        engine: &'a dyn Engine,
+        engine: &dyn Engine,
         threads: usize,
         folder: &Path,
     ) -> Result<Self, Error> {
@@ -125,7 +110,7 @@ impl<'a> Refinement<'a> {
         let mut session = engine.training(&graph, &weights, &options)?;
         std::fs::create_dir_all(folder).map_err(|source| Error::Io { path: folder.to_owned(), source })?;
         let path = folder.join("refine.safetensors");
-        let (mut average, mut step, mut hard) = (weights, 0, Vec::new());
+        let (mut average, mut step) = (weights, 0);
         if path.is_file() {
             let (header, state, mean) = schedule::load(&path, |header: &Header| header.step)?;
             if header.recipe != recipe || header.seed != seed {
@@ -133,9 +118,8 @@ impl<'a> Refinement<'a> {
             }
             session.restore(&state)?;
             (average, step) = (mean, header.step);
-            hard = header.hard.into_iter().filter(|&at| at < false_faces.len()).collect();
         }
-        Ok(Self { recipe, seed, album, false_faces, hard, engine, threads, session, average, step, path })
+        Ok(Self { recipe, seed, album, false_faces, session, average, step, path })
     }
 
     /// Steps done.
@@ -158,15 +142,10 @@ impl<'a> Refinement<'a> {
         let mut pictures = vec![0.0; batch * SIDE * SIDE];
         let (mut sum, mut count) = (0.0_f64, 0_u64);
         while self.step < self.recipe.steps {
-            if self.step > 0 && self.recipe.mine_every > 0 && self.step.is_multiple_of(self.recipe.mine_every)
-            {
-                self.hard = self.mine()?;
-            }
-            let (album, step) = (self.album, self.step);
-            let false_faces = FalseFaces { all: &self.false_faces, hard: &self.hard };
+            let (album, false_faces, step) = (self.album, &self.false_faces, self.step);
             let made = (0..batch as u64)
                 .into_par_iter()
-                .map(|i| album.cutout(seed, step, i, &false_faces))
+                .map(|i| album.cutout(seed, step, i, false_faces))
                 .collect::<Result<Vec<_>, Error>>()?;
             let mut lessons = Vec::with_capacity(batch);
             for ((pixels, lesson), out) in made.into_iter().zip(pictures.chunks_exact_mut(SIDE * SIDE)) {
@@ -185,53 +164,15 @@ impl<'a> Refinement<'a> {
             sum += f64::from(loss);
             count += 1;
             if self.step.is_multiple_of(REPORT_EVERY) || self.step == self.recipe.steps {
-                let (recipe, hard) = (self.recipe.clone(), self.hard.clone());
-                let header = Header { recipe, seed, step: self.step, hard };
+                let header = Header { recipe: self.recipe.clone(), seed, step: self.step };
                 schedule::save(&self.path, &header, &*self.session, &self.average)?;
                 let loss = (sum / count as f64) as f32;
                 (sum, count) = (0.0, 0);
-                if !report(Progress { step: self.step, loss, hard: self.hard.len() }) {
+                if !report(Progress { step: self.step, loss, hard: self.false_faces.len() }) {
                     break;
                 }
             }
         }
         Ok(())
-    }
-
-    /// Which of the false faces the averaged weights take for faces, of some thousands chosen by the step.
-    fn mine(&self) -> Result<Vec<usize>, Error> {
-        // In photos with faces, some have no box: they would be the hardest of all.
-        let sure: Vec<usize> = (0..self.false_faces.len())
-            .filter(|&at| self.false_faces[at].shelf == Shelf::Backgrounds)
-            .collect();
-        if sure.is_empty() {
-            return Ok(Vec::new());
-        }
-        let batch = self.recipe.batch;
-        let options = moue_graph::engine::InferenceOptions { max_batch: batch, threads: self.threads };
-        let mut session = self.engine.inference(&network()?, &self.average, &options)?;
-        let mut random = Random::new(self.seed ^ 0x5EEC, self.step, 0);
-        let mut places: Vec<usize> =
-            (0..MINED).map(|_| sure[random.below(sure.len())]).chain(self.hard.iter().copied()).collect();
-        places.sort_unstable();
-        places.dedup();
-        let (album, false_faces) = (self.album, &self.false_faces);
-        let mut judged = Vec::with_capacity(places.len());
-        let mut input = vec![0.0; batch * SIDE * SIDE];
-        let mut values = vec![0.0; batch * VALUES];
-        for chunk in places.chunks(batch) {
-            let cutouts = chunk
-                .par_iter()
-                .map(|&at| album.plain_cutout(&false_faces[at]))
-                .collect::<Result<Vec<_>, Error>>()?;
-            for (pixels, out) in cutouts.iter().zip(input.chunks_exact_mut(SIDE * SIDE)) {
-                pack(pixels, SIDE, SIDE, out);
-            }
-            let values = &mut values[..chunk.len() * VALUES];
-            session.logits(&input[..chunk.len() * SIDE * SIDE], chunk.len(), values)?;
-            judged.extend(chunk.iter().zip(values.chunks_exact(VALUES)).map(|(&at, value)| (value[0], at)));
-        }
-        judged.sort_by(|a, b| b.0.total_cmp(&a.0));
-        Ok(judged.into_iter().take(HARD).map(|(_, at)| at).collect())
     }
 }

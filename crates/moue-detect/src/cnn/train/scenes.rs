@@ -30,7 +30,7 @@ const LARGE: f32 = 170.0;
 const NEEDS_LARGE: f32 = 260.0;
 
 /// How well the roll of faces in photos of all kinds is known: people lean their heads.
-const EVERYDAY_ROLL: f32 = 0.3;
+const EVERYDAY_ROLL: f32 = 0.5;
 
 pub(super) struct Labelled {
     pub pyramid: Pyramid,
