@@ -1,5 +1,6 @@
 //! Flags that several commands share, each defined once.
 
+mod analyzer;
 mod device;
 
 use std::fmt::Display;
@@ -14,6 +15,7 @@ use moue_graph::{Graph, Head, View, attach_head, backbones};
 use crate::failure::{Failure, Result};
 use crate::files::Files;
 
+pub use analyzer::{build, choose};
 pub use device::Computing;
 
 /// Flag of every command with a result that scripts read.

@@ -211,6 +211,10 @@ impl CascadeDetector {
 }
 
 impl Detector for CascadeDetector {
+    fn shares_work(&self) -> bool {
+        true
+    }
+
     /// A face for each group of hits, in OpenCV's order. Boxes are moved from the cascade's window to the face in it;
     /// what OpenCV returns is that of [`Scanner::detect_multi_scale`].
     fn detect(&mut self, picture: &Picture) -> Result<Vec<Detection>, Error> {

@@ -105,6 +105,11 @@ pub trait Detector: Send {
         0
     }
 
+    /// Whether the work on one picture is shared among the threads of the rayon pool it is called in.
+    fn shares_work(&self) -> bool {
+        false
+    }
+
     /// Whether faces turned in the picture by any angle are found and their roll is told; otherwise only upright ones are.
     fn finds_turned(&self) -> bool {
         false

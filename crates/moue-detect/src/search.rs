@@ -134,6 +134,10 @@ impl Detector for Searcher {
         self.detector.finds_turned()
     }
 
+    fn shares_work(&self) -> bool {
+        self.detector.shares_work()
+    }
+
     fn smaller_faces(&self) -> usize {
         self.smaller
     }

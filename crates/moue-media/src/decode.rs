@@ -103,6 +103,24 @@ pub fn read_grey(path: &Path, limits: &Limits) -> Result<Grey, Error> {
     decode_grey(&read_bytes(path, limits)?, &path.display().to_string(), limits)
 }
 
+impl Picture {
+    /// Reads a file in any format that moue reads, upright, within the usual [`Limits`].
+    ///
+    /// # Errors
+    /// As [`read_picture`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        read_picture(path.as_ref(), &Limits::default())
+    }
+
+    /// The picture in the bytes of a file, upright, within the usual [`Limits`].
+    ///
+    /// # Errors
+    /// As [`decode_picture`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        decode_picture(bytes, "the picture", &Limits::default())
+    }
+}
+
 /// As [`read_picture`], from the bytes of a file; `name` stands for it in messages.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use moue_detect::Detection;
 
-use crate::analyzer::bounds;
+use crate::pipeline::bounds;
 use crate::{Face, Probabilities, Record, Scene, Sighting, Smoother, TrackOptions, Tracker};
 
 /// How frames are joined.

@@ -1,26 +1,23 @@
 //! Reads emotions from faces.
 //!
-//! An [`Analyzer`] finds the faces of a picture with a [`Detector`], cuts each out as its model
-//! expects, and gives the probability of every emotion:
+//! An [`Analyzer`] finds the faces of a picture, cuts each out as its model expects, and gives the probability of every
+//! emotion. Detector and model are inside; nothing is fetched and nothing leaves the machine.
 //!
-//! ```no_run
-//! use moue::{Analyzer, Limits};
-//!
-//! # fn main() -> Result<(), moue::Error> {
-//! let detector = moue::face_detector()?;
-//! let mut analyzer = Analyzer::builder(moue::embedded_model()?).detector(detector).build()?;
-//! let picture = moue::read_picture("party.jpg".as_ref(), &Limits::default())?;
-//! for face in analyzer.analyze(&picture)? {
+//! ```
+//! # let bytes = moue::Picture::filled(64, 64, [128; 3]);
+//! let analyzer = moue::Analyzer::new()?;
+//! let picture = bytes; // moue::Picture::open("party.jpg")?
+//! for face in analyzer.picture(&picture)?.faces {
 //!     println!("{} at {:?}: {:.2}", face.emotion, face.bounds, face.confidence);
 //! }
-//! # Ok(())
-//! # }
+//! # Ok::<(), moue::Error>(())
 //! ```
 //!
-//! A video is a [`Follower`] more, which knows who is who and calms the labels; [`analyze_video`] reads one with several
-//! analyzers at a time.
+//! [`Analyzer::video`] gives a record of every frame of a video, [`Analyzer::live`] takes frames as they come; both know who is
+//! who and calm the labels. [`AnalyzerBuilder`] has the options.
 //!
-//! What was seen is handed on as a [`Record`], whose JSON form is fixed because scripts rely on it.
+//! What was seen is a [`Record`], whose JSON form (through serde) is that of `moue analyze --json` and is fixed, because scripts
+//! rely on it.
 
 mod analyzer;
 mod annotate;
@@ -30,26 +27,33 @@ mod detector;
 mod embedded;
 mod error;
 mod follow;
+mod live;
+mod pipeline;
 mod record;
 mod scene;
 mod smooth;
 mod track;
 mod video;
 
-pub use analyzer::{Analyzer, AnalyzerBuilder, Sighting};
+pub use analyzer::{Analyzer, AnalyzerBuilder, Look, Precision};
 pub use annotate::annotate;
 pub use classifier::Classifier;
 pub use crop::Cutout;
-pub use detector::face_detector;
+pub use detector::Detectors;
 pub use embedded::{embedded_model, embedded_model_file};
 pub use error::Error;
 pub use follow::{FollowOptions, Follower};
+pub use live::Live;
+pub use pipeline::Sighting;
 pub use record::{BoundingBox, Face, Probabilities, Record};
 pub use scene::Scene;
 pub use smooth::Smoother;
 pub use track::{TrackOptions, Tracker};
-pub use video::{Seen, VideoAnalysis, analyze_video};
+pub use video::{Records, Seen, VideoAnalysis};
 
-pub use moue_detect::{Detection, Detector};
-pub use moue_graph::{Model, ModelCard};
-pub use moue_media::{Limits, Picture, read_picture};
+pub use moue_detect::{Detection, Detector, Error as DetectorError};
+pub use moue_graph::engine;
+pub use moue_graph::{Error as ModelError, Model, ModelCard};
+pub use moue_media::{
+    Error as MediaError, Grey, Limits, Picture, Region, Video, VideoOptions, VideoSource, read_picture,
+};

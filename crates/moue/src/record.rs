@@ -3,6 +3,7 @@
 use std::fmt;
 
 use moue_detect::Detection;
+use moue_media::Picture;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -31,10 +32,42 @@ pub struct Record {
     pub faces: Vec<Face>,
 }
 
+impl Record {
+    /// Of a still picture.
+    pub(crate) fn of_picture(picture: &Picture, faces: Vec<Face>) -> Self {
+        let (width, height) = (picture.width(), picture.height());
+        Self { source: String::new(), frame: 0, time: 0.0, width, height, faces }
+    }
+
+    /// The same record with this name of what was looked at.
+    #[must_use]
+    pub fn from_source(self, source: impl Into<String>) -> Self {
+        Self { source: source.into(), ..self }
+    }
+}
+
+impl IntoIterator for Record {
+    type Item = Face;
+    type IntoIter = std::vec::IntoIter<Face>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.faces.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Record {
+    type Item = &'a Face;
+    type IntoIter = std::slice::Iter<'a, Face>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.faces.iter()
+    }
+}
+
 /// One face.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Face {
-    /// Tells the faces of a picture apart ([`Analyzer::analyze`](crate::Analyzer::analyze)); in a video, the person: the id
+    /// Tells the faces of a picture apart ([`Analyzer::picture`](crate::Analyzer::picture)); in a video, the person: the id
     /// of the track ([`Tracker`](crate::Tracker)).
     pub id: u64,
     /// Where the detector saw it, in pixels of the upright picture.

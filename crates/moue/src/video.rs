@@ -1,21 +1,23 @@
 //! A whole video through the pipeline: decode, detect and classify, follow.
 //!
 //! One thread takes frames from the decoder and deals them out in turns to as many threads as there are
-//! [`Analyzer`]s, each with one thread of its own: frames are independent, so nobody waits for anybody. The calling thread
+//! pipelines, each with one thread of its own: frames are independent, so nobody waits for anybody. The calling thread
 //! takes the answers in the same turns, which restores the order, and follows the faces. All queues are bounded and the
 //! memory of frames is used again, so a long video takes no more than a short one.
 //!
 //! Where faces are looked for everywhere in every n-th frame only, the frames between wait for the tracks as they are
 //! after that frame and look near to them, unless the picture has become another; so the answers do not depend on the number of threads.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use moue_media::{Picture, Video, VideoFrame};
+use moue_media::{Picture, Video, VideoFrame, VideoOptions, VideoSource};
 
-use crate::{Analyzer, Error, Face, Follower, Scene, Sighting, Tracker};
+use crate::pipeline::{Pipeline, Sighting};
+use crate::{Analyzer, Error, Face, Follower, Record, Scene, Tracker};
 
 /// How a video is analysed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,11 +28,13 @@ pub struct VideoAnalysis {
     pub first: u64,
     /// Frames up to this time in seconds are passed over.
     pub after: Option<f64>,
+    /// Whether [`Analyzer::records`] smooths probabilities over time; the raw ones stand beside them then.
+    pub smoothing: bool,
 }
 
 impl Default for VideoAnalysis {
     fn default() -> Self {
-        Self { detect_every: 1, first: 0, after: None }
+        Self { detect_every: 1, first: 0, after: None, smoothing: true }
     }
 }
 
@@ -47,23 +51,125 @@ pub struct Seen<'a> {
     pub faces: Vec<Face>,
 }
 
-/// Gives every frame of a video to `each`, in order, until the video ends or `stop` is set. There should be an analyzer
-/// for each thread that is wanted, built with one thread.
-///
-/// # Errors
-/// Those of the video, after all frames that could be read; those of [`Analyzer::look`] and of `each`, which end it.
-pub fn analyze_video<E: From<Error>>(
+impl Analyzer {
+    /// The records of all frames of a video: a file in any format that ffmpeg reads, or an animated picture.
+    ///
+    /// # Errors
+    /// Those of [`Video::open`]. What goes wrong later is an item.
+    pub fn video(&self, path: impl AsRef<Path>) -> Result<Records, Error> {
+        let source = VideoSource::File(path.as_ref().to_owned());
+        self.records(&source, &VideoOptions::default(), VideoAnalysis::default())
+    }
+
+    /// As [`video`](Self::video), of other sources, or of a part of one.
+    ///
+    /// # Errors
+    /// Those of [`Video::open`].
+    pub fn records(
+        &self,
+        source: &VideoSource,
+        options: &VideoOptions,
+        analysis: VideoAnalysis,
+    ) -> Result<Records, Error> {
+        let mut video = Video::open(source, options)?;
+        let (width, height) = video.size();
+        let name = source.to_string();
+        let stop = Arc::new(AtomicBool::new(false));
+        // A frame is looked at while the one before is used; more would be memory.
+        let (send, receive) = sync_channel(8);
+        let (analyzer, stopped) = (self.clone(), Arc::clone(&stop));
+        let work = move || {
+            let mut follower = analyzer.follower(analysis.smoothing);
+            let each = |Seen { frame, time, faces, .. }: Seen<'_>| {
+                let source = name.clone();
+                send.send(Ok(Record { source, frame, time, width, height, faces }))
+                    .map_err(|_| Ended::Listener)
+            };
+            match analyzer.watch(&mut video, &mut follower, &analysis, &stopped, each) {
+                Ok(()) | Err(Ended::Listener) => {}
+                Err(Ended::Error(error)) => drop(send.send(Err(error))),
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("moue-video".to_owned())
+            .spawn(work)
+            .map_err(|e| Error::Threads { threads: 1, reason: e.to_string() })?;
+        Ok(Records { receive: Some(receive), stop, thread: Some(thread) })
+    }
+
+    /// Gives every frame of a video to `each`, in order, until the video ends or `stop` is set.
+    ///
+    /// # Errors
+    /// Those of the video, after all frames that could be read; those of [`Analyzer::picture`] and of `each`, which end it.
+    pub fn watch<E: From<Error>>(
+        &self,
+        video: &mut Video,
+        follower: &mut Follower,
+        options: &VideoAnalysis,
+        stop: &AtomicBool,
+        each: impl FnMut(Seen<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut pipelines = self.take_all()?;
+        let outcome = watch(video, &mut pipelines, follower, options, stop, each);
+        self.return_all(pipelines);
+        outcome
+    }
+}
+
+/// What ends an iterator's work.
+enum Ended {
+    /// Nobody listens any more.
+    Listener,
+    Error(Error),
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// The records of a video, frame by frame; made by [`Analyzer::video`]. Frames are looked at ahead, a few at most; dropping it
+/// ends that.
+pub struct Records {
+    receive: Option<Receiver<Result<Record, Error>>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.receive.as_ref()?.recv().ok()
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Whoever waits to hand something over is told that nobody takes it.
+        self.receive = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// [`Analyzer::watch`] with a pipeline for each thread that is wanted.
+fn watch<E: From<Error>>(
     video: &mut Video,
-    analyzers: &mut [Analyzer],
+    analyzers: &mut [Pipeline],
     follower: &mut Follower,
     options: &VideoAnalysis,
     stop: &AtomicBool,
     mut each: impl FnMut(Seen<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    if analyzers.is_empty() || options.detect_every == 0 {
-        return Err(
-            Error::Parameter("a video needs an analyzer and a look every frame or less".to_owned()).into()
-        );
+    if options.detect_every == 0 {
+        return Err(Error::Parameter(
+            "faces are looked for every 0 frames, but must be in 1 or more".to_owned(),
+        )
+        .into());
     }
     let options = *options;
     let board = Board::new(options.first - options.first % options.detect_every, follower.tracker().clone());
@@ -159,7 +265,7 @@ fn read(
 }
 
 fn look(
-    analyzer: &mut Analyzer,
+    analyzer: &mut Pipeline,
     detect_every: u64,
     board: &Board,
     jobs: &Receiver<Result<Job, Error>>,

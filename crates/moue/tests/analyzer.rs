@@ -1,7 +1,9 @@
 //! The façade with a model whose answers are known: it names the brightest quarter of the crop.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use moue::{Analyzer, Detection, Detector, Error, Face, Model, ModelCard, Picture};
+use moue::{
+    Analyzer, AnalyzerBuilder, Detection, Detector, Detectors, Error, Face, Model, ModelCard, Picture,
+};
 use moue_graph::{Activation, Calibration, Graph, Op, Padding, Preprocessing, Tensor, Weights};
 
 const LABELS: [&str; 4] = ["upper left", "upper right", "lower left", "lower right"];
@@ -57,6 +59,16 @@ fn found(x: f32, y: f32, width: f32, height: f32) -> Detection {
     Detection { x, y, width, height, score: 0.5, roll: 0.0 }
 }
 
+/// An analyzer that names quarters, of faces where it is told that they are.
+fn analyzer(faces: Vec<Detection>) -> AnalyzerBuilder {
+    Analyzer::builder().model(quarters()).detector(Detectors::of(move |_| Ok(Fixed(faces.clone()))))
+}
+
+/// An analyzer that names quarters, of whole pictures.
+fn whole() -> AnalyzerBuilder {
+    Analyzer::builder().model(quarters()).detector(Detectors::whole_picture())
+}
+
 /// Black, with a white rectangle.
 fn picture(width: u32, height: u32, white: [u32; 4]) -> Picture {
     let mut picture = Picture::filled(width, height, [0; 3]);
@@ -70,12 +82,12 @@ fn emotions(faces: &[Face]) -> Vec<&str> {
 }
 
 #[test]
-fn without_a_detector_the_whole_picture_is_one_face() {
-    let mut analyzer = Analyzer::builder(quarters()).threads(1).build().unwrap();
+fn whole_pictures_are_one_face_each_where_that_is_asked_for() {
+    let analyzer = whole().threads(1).build().unwrap();
     for (white, label) in
         [([0, 0, 40, 30], 0), ([40, 0, 40, 30], 1), ([0, 30, 40, 30], 2), ([40, 30, 40, 30], 3)]
     {
-        let faces = analyzer.analyze(&picture(80, 60, white)).unwrap();
+        let faces = analyzer.picture(&picture(80, 60, white)).unwrap().faces;
         assert_eq!(emotions(&faces), [LABELS[label]]);
         let face = &faces[0];
         let b = face.bounds;
@@ -94,8 +106,8 @@ fn without_a_detector_the_whole_picture_is_one_face() {
 fn looking_several_times_gives_the_mean_answer() {
     let picture = picture(80, 60, [0, 0, 40, 30]);
     let whole = |several| {
-        let builder = Analyzer::builder(quarters()).threads(1).test_time_augmentation(several);
-        builder.build().unwrap().analyze(&picture).unwrap().remove(0)
+        let builder = whole().threads(1).test_time_augmentation(several);
+        builder.build().unwrap().picture(&picture).unwrap().faces.remove(0)
     };
     assert!(whole(false).confidence > 0.999);
     // Half of the looks are mirrored: the upper right quarter is as white as the left one.
@@ -107,8 +119,8 @@ fn looking_several_times_gives_the_mean_answer() {
     // Faces stay with their answers where looks fill more than a batch.
     let boxes: Vec<_> = (0..9).map(|i| found(i as f32 * 8.0, 0.0, 8.0, 60.0)).collect();
     let read = |boxes: &[Detection]| {
-        let builder = Analyzer::builder(quarters()).detector(Fixed(boxes.to_vec())).threads(2);
-        builder.test_time_augmentation(true).build().unwrap().analyze(&picture).unwrap()
+        let builder = analyzer(boxes.to_vec()).threads(2);
+        builder.test_time_augmentation(true).build().unwrap().picture(&picture).unwrap().faces
     };
     for (face, alone) in read(&boxes).iter().zip(&boxes) {
         let alone = read(std::slice::from_ref(alone));
@@ -121,9 +133,9 @@ fn looking_several_times_gives_the_mean_answer() {
 fn faces_are_cut_out_where_they_are_and_the_largest_comes_first() {
     // White covers the upper left quarter of the first box and the lower right one of the second.
     let picture = picture(200, 100, [100, 40, 20, 20]);
-    let detector = Fixed(vec![found(80.0, 20.0, 40.0, 40.0), found(100.0, 40.0, 40.0, 40.5)]);
-    let mut analyzer = Analyzer::builder(quarters()).detector(detector).threads(2).build().unwrap();
-    let record = analyzer.record("p.png", &picture).unwrap();
+    let faces = vec![found(80.0, 20.0, 40.0, 40.0), found(100.0, 40.0, 40.0, 40.5)];
+    let analyzer = analyzer(faces).threads(2).build().unwrap();
+    let record = analyzer.picture(&picture).unwrap().from_source("p.png");
     assert_eq!((record.source.as_str(), record.frame, record.time), ("p.png", 0, 0.0));
     assert_eq!((record.width, record.height), (200, 100));
     assert_eq!(emotions(&record.faces), ["upper left", "lower right"]);
@@ -135,9 +147,8 @@ fn faces_are_cut_out_where_they_are_and_the_largest_comes_first() {
 #[test]
 fn equal_faces_stand_from_top_to_bottom_and_from_left_to_right() {
     let boxes = [(50.0, 30.0), (90.0, 10.0), (10.0, 30.0), (10.0, 10.0)];
-    let detector = Fixed(boxes.map(|(x, y)| found(x, y, 8.0, 8.0)).to_vec());
-    let mut analyzer = Analyzer::builder(quarters()).detector(detector).threads(1).build().unwrap();
-    let faces = analyzer.analyze(&picture(100, 50, [0, 0, 1, 1])).unwrap();
+    let analyzer = analyzer(boxes.map(|(x, y)| found(x, y, 8.0, 8.0)).to_vec()).threads(1).build().unwrap();
+    let faces = analyzer.picture(&picture(100, 50, [0, 0, 1, 1])).unwrap().faces;
     let corners: Vec<_> = faces.iter().map(|f| (f.bounds.x, f.bounds.y)).collect();
     assert_eq!(corners, [(10.0, 10.0), (90.0, 10.0), (10.0, 30.0), (50.0, 30.0)]);
 }
@@ -146,12 +157,17 @@ fn equal_faces_stand_from_top_to_bottom_and_from_left_to_right() {
 fn the_margin_widens_the_crop_and_small_faces_are_left_out() {
     // White lies outside the box, on the left and above.
     let picture = picture(100, 100, [20, 20, 20, 20]);
-    let detect = || Fixed(vec![found(40.0, 40.0, 40.0, 40.0), found(0.0, 0.0, 40.0, 19.0)]);
-    let build = |margin| Analyzer::builder(quarters()).detector(detect()).crop_margin(margin).min_face(20.0);
-    let tight = build(0.0).build().unwrap().analyze(&picture).unwrap();
+    let boxes = vec![found(40.0, 40.0, 40.0, 40.0), found(0.0, 0.0, 40.0, 19.0)];
+    let look = |margin| {
+        let builder = analyzer(boxes.clone()).crop_margin(margin).min_face(20.0);
+        let look = builder.build().unwrap().look(&picture).unwrap();
+        assert_eq!(look.smaller_faces, 1);
+        look.faces
+    };
+    let tight = look(0.0);
     assert_eq!(tight.len(), 1);
     assert!(tight[0].confidence < 0.3, "nothing to see in {tight:?}");
-    let wide = build(0.5).build().unwrap().analyze(&picture).unwrap();
+    let wide = look(0.5);
     assert_eq!(emotions(&wide), ["upper left"]);
     // White is a quarter of the upper left quarter: logits of 2.5 and three times 0.
     assert!((wide[0].confidence - 0.8).abs() < 0.05, "{}", wide[0].confidence);
@@ -162,8 +178,7 @@ fn the_margin_widens_the_crop_and_small_faces_are_left_out() {
 fn more_faces_than_a_batch_holds_get_the_answers_of_their_own() {
     let picture = picture(400, 20, [200, 0, 200, 10]);
     let boxes: Vec<_> = (0..39).map(|i| found(i as f32 * 10.0, 0.0, 20.0, 20.0)).collect();
-    let mut analyzer = Analyzer::builder(quarters()).detector(Fixed(boxes)).build().unwrap();
-    let faces = analyzer.analyze(&picture).unwrap();
+    let faces = analyzer(boxes).build().unwrap().picture(&picture).unwrap().faces;
     assert_eq!(faces.len(), 39);
     // The box at 190 straddles the edge of the white half: its upper right quarter is white.
     assert_eq!(faces[19].emotion, "upper right");
@@ -177,30 +192,27 @@ fn more_faces_than_a_batch_holds_get_the_answers_of_their_own() {
 
 #[test]
 fn a_picture_without_faces_gives_none() {
-    let mut analyzer = Analyzer::builder(quarters()).detector(Fixed(vec![])).build().unwrap();
-    assert_eq!(analyzer.analyze(&picture(10, 10, [0, 0, 1, 1])).unwrap(), []);
+    let analyzer = analyzer(vec![]).build().unwrap();
+    assert_eq!(analyzer.picture(&picture(10, 10, [0, 0, 1, 1])).unwrap().faces, []);
 }
 
 #[test]
 fn models_and_settings_that_do_not_fit_are_refused() {
     let mut colour = quarters();
     colour.card.preprocessing.grey = false;
-    let error = Analyzer::builder(colour).build().err().unwrap();
+    let error = Analyzer::builder().model(colour).build().err().unwrap();
     assert!(matches!(error, Error::Unsuitable(_)), "{error}");
     assert!(error.to_string().contains("[4, 4, 1]"), "{error}");
 
     let mut unlabelled = quarters();
     unlabelled.card.labels.pop();
-    assert!(matches!(Analyzer::builder(unlabelled).build(), Err(Error::Model(_))));
+    assert!(matches!(Analyzer::builder().model(unlabelled).build(), Err(Error::Model(_))));
 
     for margin in [-0.5, f32::NAN, f32::INFINITY] {
-        assert!(matches!(
-            Analyzer::builder(quarters()).crop_margin(margin).build(),
-            Err(Error::Parameter(_))
-        ));
+        assert!(matches!(whole().crop_margin(margin).build(), Err(Error::Parameter(_))));
     }
     for size in [-1.0, f32::NAN, f32::INFINITY] {
-        assert!(matches!(Analyzer::builder(quarters()).min_face(size).build(), Err(Error::Parameter(_))));
+        assert!(matches!(analyzer(vec![]).min_face(size).build(), Err(Error::Detector(_))));
     }
 }
 
@@ -210,9 +222,59 @@ fn the_embedded_model_reads_the_emotions_of_fer2013() {
     let mut labels = model.card.labels.clone();
     labels.sort();
     assert_eq!(labels, ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"]);
-    let mut analyzer = Analyzer::builder(model).build().unwrap();
-    let faces = analyzer.analyze(&picture(48, 48, [10, 10, 20, 20])).unwrap();
+    let analyzer = Analyzer::builder().model(model).detector(Detectors::whole_picture()).build().unwrap();
+    let faces = analyzer.picture(&picture(48, 48, [10, 10, 20, 20])).unwrap().faces;
     assert_eq!(faces.len(), 1);
     let sum: f32 = faces[0].probabilities.iter().map(|(_, p)| p).sum();
     assert!((sum - 1.0).abs() < 1e-5);
+}
+
+#[test]
+fn without_a_word_the_detector_inside_is_used() {
+    let analyzer = Analyzer::new().unwrap();
+    assert_eq!(analyzer.picture(&picture(120, 90, [10, 10, 20, 20])).unwrap().faces, []);
+    let builder = Analyzer::builder().threshold(1.5);
+    assert!(matches!(builder.build(), Err(Error::Detector(_))));
+}
+
+#[test]
+fn one_analyzer_serves_many_threads_and_answers_each_alike() {
+    fn shared<T: Send + Sync + Clone>(_: &T) {}
+    let analyzer = analyzer(vec![found(0.0, 0.0, 80.0, 60.0)]).threads(2).build().unwrap();
+    shared(&analyzer);
+    let whites = [[0, 0, 40, 30], [40, 0, 40, 30], [0, 30, 40, 30], [40, 30, 40, 30]];
+    let pictures: Vec<Picture> = (0..24).map(|i| picture(80, 60, whites[i % 4])).collect();
+    for (i, record) in analyzer.pictures(&pictures).into_iter().enumerate() {
+        assert_eq!(emotions(&record.unwrap().faces), [LABELS[i % 4]]);
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for (i, picture) in pictures.iter().enumerate() {
+                    assert_eq!(emotions(&analyzer.picture(picture).unwrap().faces), [LABELS[i % 4]]);
+                }
+            });
+        }
+    });
+    assert!(analyzer.pictures(&[]).is_empty());
+}
+
+#[test]
+fn live_frames_keep_who_is_who_and_count_from_zero() {
+    let analyzer = analyzer(vec![found(0.0, 0.0, 80.0, 60.0)]).threads(1).build().unwrap();
+    let mut live = analyzer.live().unwrap();
+    for frame in 0..5_u32 {
+        let record = live.frame(f64::from(frame) / 25.0, &picture(80, 60, [0, 0, 40, 30])).unwrap();
+        assert_eq!((record.frame, record.width, record.height), (frame.into(), 80, 60));
+        // A face is believed when it was seen twice.
+        let known: &[u64] = if frame == 0 { &[] } else { &[0] };
+        assert_eq!(record.faces.iter().map(|face| face.id).collect::<Vec<_>>(), known);
+        assert!(record.faces.iter().all(|face| face.raw_probabilities.is_some()));
+    }
+    let mut plain = live.smoothing(false);
+    let white = picture(80, 60, [40, 0, 40, 30]);
+    let records = [0.0, 0.04].map(|time| plain.frame(time, &white).unwrap());
+    assert_eq!(records.each_ref().map(|record| record.frame), [0, 1]);
+    assert_eq!(emotions(&records[1].faces), ["upper right"]);
+    assert!(records[1].faces[0].raw_probabilities.is_none());
 }

@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use moue::{Analyzer, Limits, Model, Picture, Record};
+use moue::{Analyzer, Limits, Picture, Record};
 use moue_media::{Found, VideoSource, find_pictures, is_moving_picture};
 
-use crate::commands::detector::{Chosen, Flags};
+use crate::commands::detector::Flags;
 use crate::commands::report;
 use crate::failure::{Failure, Outcome, Result, describe};
 use crate::files::Files;
-use crate::options::{Abstain, Computing, Json, TestTime, Threads};
+use crate::options::{Abstain, Computing, Json, TestTime, Threads, build, choose};
 use crate::text::counted;
 use crate::{console, interrupt};
 use inputs::Input;
@@ -97,28 +97,29 @@ pub fn run(args: Args) -> Result {
     let folder = args.report.as_ref().or(args.out_dir.as_ref());
     args.video.check(&sources, folder.map(PathBuf::as_path))?;
     args.declare(&sources, folder.map(PathBuf::as_path))?;
-    let chosen = args.detector.choose(args.threads.count())?;
-    let (model, model_name) = model(args.model.as_deref())?;
-    let labels = model.card.labels.clone();
+    let model = args.model.as_deref();
+    let chosen = choose(&args.detector, model, args.abstain, &args.computing, args.threads)?;
     let mut outcome = Outcome::Done;
     let found = pictures_of(&args.paths, &inputs, &mut outcome)?;
     let stop = interrupt::watch()?;
     if found.iter().all(Option::is_none) {
         return Ok(outcome);
     }
-    console::say(format_args!("moue: faces by {}, emotions by {model_name}", chosen.name()));
+    console::say(format_args!("moue: faces by {}, emotions by {}", chosen.detector, chosen.model));
+    let mut builder = chosen.builder.test_time_augmentation(args.test_time.tta);
+    if let Some(margin) = args.crop_margin {
+        builder = builder.crop_margin(margin);
+    }
+    let analyzer = build(builder)?;
     let mut videos = None;
     if !sources.is_empty() {
-        let each = |_| analyzer(&args, model.clone(), args.detector.choose(1)?, 1);
-        let analyzers = (0..args.threads.effective()).map(each).collect::<Result<_>>()?;
-        videos = Some(Videos::new(&args.video, analyzers, folder.cloned())?);
+        videos = Some(Videos::new(&args.video, analyzer.clone(), folder.cloned())?);
     }
-    let csv = args.csv.as_deref().map(|path| CsvFile::create(path, &labels)).transpose()?;
+    let csv = args.csv.as_deref().map(|path| CsvFile::create(path, &chosen.labels)).transpose()?;
     let pictures = match args.no_pictures {
         true => None,
         false => Some(Pictures::new(folder.cloned(), found.iter().flatten().flatten())?),
     };
-    let analyzer = analyzer(&args, model, chosen, args.threads.count())?;
     let count = found.iter().flatten().map(Vec::len).sum();
     let mut job = Job { analyzer, pictures, csv, json: args.json.json, outcome, done: 0, count };
     for (input, pictures) in inputs.iter().zip(found) {
@@ -273,34 +274,6 @@ fn named(source: &str, what: String) -> String {
     if what.starts_with(source) { what } else { format!("{source}: {what}") }
 }
 
-fn model(path: Option<&Path>) -> Result<(Model, String)> {
-    match path {
-        Some(path) => Ok((Model::load(path)?, path.display().to_string())),
-        None => Ok((moue::embedded_model()?, "the embedded model".to_owned())),
-    }
-}
-
-fn analyzer(args: &Args, model: Model, chosen: Chosen, threads: usize) -> Result<Analyzer> {
-    let mut builder = Analyzer::builder(model)
-        .engine(args.computing.engine()?)
-        .threads(threads)
-        .test_time_augmentation(args.test_time.tta)
-        .min_face(args.detector.min_face.get() as f32);
-    if let Chosen::Detector { detector, .. } = chosen {
-        builder = builder.detector(detector);
-    }
-    if let Some(margin) = args.crop_margin {
-        builder = builder.crop_margin(margin);
-    }
-    if let Some(confidence) = args.abstain.min_confidence {
-        builder = builder.min_confidence(confidence);
-    }
-    builder.build().map_err(|error| match error {
-        moue::Error::Parameter(reason) => Failure::usage(reason),
-        error => error.into(),
-    })
-}
-
 fn nothing_to_read(paths: &[PathBuf], own_output: usize) -> String {
     let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
     let paths = paths.join(", ");
@@ -366,17 +339,17 @@ impl Job {
             }
         };
         let source = path.display().to_string();
-        let record = match self.analyzer.record(source.as_str(), &picture) {
-            Ok(record) => record,
+        let look = match self.analyzer.look(&picture) {
+            Ok(look) => look,
             Err(error) => {
                 fail(&mut self.outcome, one_line(path, format!("{source}: {}", describe(&error))));
                 return Ok(());
             }
         };
-        let smaller = self.analyzer.smaller_faces();
-        if smaller > 0 {
-            console::say(format_args!("{source}: {}", smaller_faces(smaller)));
+        if look.smaller_faces > 0 {
+            console::say(format_args!("{source}: {}", smaller_faces(look.smaller_faces)));
         }
+        let record = look.record(&picture).from_source(source);
         // Who reads JSON waits for the answer, which does not depend on the picture.
         if self.json {
             console::print_json(&record)?;

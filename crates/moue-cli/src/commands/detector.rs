@@ -124,6 +124,28 @@ impl Flags {
         files.reads_any("--cascade", &self.cascade);
     }
 
+    /// What makes the detector for an analyzer, and what messages call it.
+    pub fn detectors(&self) -> Result<(moue::Detectors, String)> {
+        // What is wrong with the flags or a file is told now.
+        let name = match self.choose(1)? {
+            Chosen::WholePicture => {
+                return Ok((moue::Detectors::whole_picture(), Chosen::WholePicture.name().to_owned()));
+            }
+            Chosen::Detector { name, .. } => name,
+        };
+        let flags = self.clone();
+        let make = move |threads| match flags.choose(threads) {
+            Ok(Chosen::Detector { detector, .. }) => Ok(detector),
+            // It could be made a moment ago.
+            _ => Err(moue_detect::Error::Parameter {
+                name: "the detector",
+                value: "gone".to_owned(),
+                expected: "as it was when it was chosen",
+            }),
+        };
+        Ok((moue::Detectors::of(make), name))
+    }
+
     /// Reads what the detector needs. `threads` is for its network; 0 takes one a core.
     pub fn choose(&self, threads: usize) -> Result<Chosen> {
         self.choose_down_to(self.min_face, threads)

@@ -8,12 +8,11 @@ mod worker;
 
 use std::path::PathBuf;
 
-use moue::{Analyzer, FollowOptions, Follower};
 use moue_media::{Camera, VideoSource};
 
-use crate::commands::detector::{Chosen, Flags};
+use crate::commands::detector::Flags;
 use crate::failure::{Failure, Outcome, Result};
-use crate::options::{Abstain, Computing, Json, Threads, between};
+use crate::options::{Abstain, Computing, Json, Threads, between, build, choose};
 use crate::{console, interrupt};
 
 /// Read the emotions in front of a camera as they happen
@@ -78,31 +77,15 @@ pub fn run(args: Args) -> Result {
         return Err(Failure::usage("--json is for --headless"));
     }
     let sources = args.sources()?;
-    let model = match &args.model {
-        Some(path) => moue::Model::load(path)?,
-        None => moue::embedded_model()?,
-    };
-    let mut builder = Analyzer::builder(model)
-        .engine(args.computing.engine()?)
-        .threads(args.threads.count())
-        .min_face(args.detector.min_face.get() as f32);
-    if let Chosen::Detector { detector, .. } = args.detector.choose(args.threads.count())? {
-        builder = builder.detector(detector);
-    }
-    let mut analyzer = builder.build()?;
-    let follow = FollowOptions {
-        tracks: analyzer.prepare_for_video(),
-        smoothing: !args.no_smoothing,
-        min_confidence: args.abstain.min_confidence,
-    };
-    let seer = worker::Seer { analyzer, follower: Follower::new(follow), follow };
+    let chosen = choose(&args.detector, args.model.as_deref(), args.abstain, &args.computing, args.threads)?;
+    let reader = worker::Reader(build(chosen.builder)?.live()?.smoothing(!args.no_smoothing));
     let stop = interrupt::watch()?;
     if args.headless {
-        headless::run(&sources, seer, args.json.json, stop)?;
+        headless::run(&sources, reader, args.json.json, stop)?;
     } else {
         std::fs::create_dir_all(&args.out_dir)
             .map_err(|error| Failure::message(format!("{}: {error}", args.out_dir.display())))?;
-        view::run(&sources, seer, &args.out_dir, stop)?;
+        view::run(&sources, reader, &args.out_dir, stop)?;
     }
     Ok(Outcome::Done)
 }

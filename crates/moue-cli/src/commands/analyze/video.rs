@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use moue::{Analyzer, FollowOptions, Follower, Record, TrackOptions, VideoAnalysis, analyze_video};
+use moue::{Analyzer, Record, VideoAnalysis};
 use moue_media::{RawFormat, Video, VideoOptions, VideoSource, video_facts};
 
 use super::output::CsvFile;
@@ -144,22 +144,18 @@ pub fn records_in(folder: &Path, source: &VideoSource) -> PathBuf {
 /// Analyses videos one after another.
 pub struct Videos {
     flags: VideoFlags,
-    /// One for each thread.
-    analyzers: Vec<Analyzer>,
-    /// How faces are followed, as the detector wants it.
-    tracks: TrackOptions,
+    analyzer: Analyzer,
     folder: Option<PathBuf>,
 }
 
 impl Videos {
     /// With `folder`, files of every kind are written there.
-    pub fn new(flags: &VideoFlags, mut analyzers: Vec<Analyzer>, folder: Option<PathBuf>) -> Result<Self> {
+    pub fn new(flags: &VideoFlags, analyzer: Analyzer, folder: Option<PathBuf>) -> Result<Self> {
         if let Some(folder) = &folder {
             let failed = |error| Failure::message(format!("{}: {error}", folder.display()));
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        let tracks = analyzers.iter_mut().map(Analyzer::prepare_for_video).last().unwrap_or_default();
-        Ok(Self { flags: flags.clone(), analyzers, tracks, folder })
+        Ok(Self { flags: flags.clone(), analyzer, folder })
     }
 
     /// Gives a record of every frame until the end of the video, or until `stop` is set.
@@ -184,16 +180,10 @@ impl Videos {
         let last = journal.as_ref().and_then(Journal::last);
         let mut video = open_after(source, last, Some(stop))?;
         let (width, height) = video.size();
-        let options = FollowOptions {
-            tracks: self.tracks,
-            smoothing: !self.flags.no_smoothing,
-            min_confidence: self.analyzers.first().and_then(Analyzer::min_confidence),
-        };
-        let mut follower = Follower::new(options);
+        let mut follower = self.analyzer.follower(!self.flags.no_smoothing);
         let (mut people, bar) = (People::default(), progress(source)?);
-        let labels = self.analyzers.first().map(|a| a.card().labels.clone()).unwrap_or_default();
         let file = if let VideoSource::File(path) = source { Some(path.as_path()) } else { None };
-        let subject = Subject { file, size: (width, height), labels: &labels };
+        let subject = Subject { file, size: (width, height), labels: &self.analyzer.card().labels };
         let first = journal.as_ref().map_or(0, Journal::frames);
         let before = journal.as_ref().map(Journal::reopened);
         let mut recording = Recording::begin(&files, subject, journal)?;
@@ -226,29 +216,27 @@ impl Videos {
             _ => "what was written until then is kept; without --out FILE.jsonl or --out-dir there is no --resume"
                 .to_owned(),
         });
-        let analysis = VideoAnalysis { detect_every: self.flags.detect_every.into(), first, after: last };
-        let outcome = analyze_video::<Failure>(
-            &mut video,
-            &mut self.analyzers,
-            &mut follower,
-            &analysis,
-            stop,
-            |seen| {
-                let source = name.clone();
-                let record =
-                    Record { source, frame: seen.frame, time: seen.time, width, height, faces: seen.faces };
-                recording.add(&record, seen.picture)?;
-                if json {
-                    console::print_json(&record)?;
-                }
-                if let Some(csv) = csv {
-                    csv.write(&record)?;
-                }
-                people.add(&record);
-                bar.set_position(seen.frame + 1);
-                Ok(())
-            },
-        );
+        let analysis = VideoAnalysis {
+            detect_every: self.flags.detect_every.into(),
+            first,
+            after: last,
+            ..VideoAnalysis::default()
+        };
+        let outcome = self.analyzer.watch::<Failure>(&mut video, &mut follower, &analysis, stop, |seen| {
+            let source = name.clone();
+            let record =
+                Record { source, frame: seen.frame, time: seen.time, width, height, faces: seen.faces };
+            recording.add(&record, seen.picture)?;
+            if json {
+                console::print_json(&record)?;
+            }
+            if let Some(csv) = csv {
+                csv.write(&record)?;
+            }
+            people.add(&record);
+            bar.set_position(seen.frame + 1);
+            Ok(())
+        });
         bar.finish_and_clear();
         // Whatever ended it, the files are ended in order.
         let finished = recording.finish();

@@ -7,11 +7,11 @@ use std::thread;
 use moue_media::VideoSource;
 
 use super::camera::Live;
-use super::worker::{Pace, Seer, ended};
+use super::worker::{Pace, Reader, ended};
 use crate::console;
 use crate::failure::{Failure, Result};
 
-pub fn run(sources: &[VideoSource], mut seer: Seer, json: bool, stop: &AtomicBool) -> Result<()> {
+pub fn run(sources: &[VideoSource], mut reader: Reader, json: bool, stop: &AtomicBool) -> Result<()> {
     let Some(source) = sources.first() else { return Err(Failure::message("there is no camera")) };
     let live = Live::open(source)?;
     let mut pace = Pace::default();
@@ -21,7 +21,7 @@ pub fn run(sources: &[VideoSource], mut seer: Seer, json: bool, stop: &AtomicBoo
         let live = &live;
         let looking = thread::Builder::new()
             .name("moue-look".to_owned())
-            .spawn_scoped(scope, move || seer.look(live, &spares, &sender, stop))?;
+            .spawn_scoped(scope, move || reader.look(live, &spares, &sender, stop))?;
         for sight in sights {
             let record = sight.record(live.name());
             if json {

@@ -12,7 +12,7 @@ use moue_media::{Picture, VideoSource, VideoWriter};
 
 use super::camera::Live;
 use super::panel::{self, Status};
-use super::worker::{Pace, Seer, Sight, ended};
+use super::worker::{Pace, Reader, Sight, ended};
 use crate::console;
 use crate::failure::{Failure, Result, describe};
 
@@ -24,11 +24,11 @@ enum Next {
 }
 
 /// Shows the sources, the next one whenever it is asked for, until the user quits or a source ends.
-pub fn run(sources: &[VideoSource], mut seer: Seer, folder: &Path, stop: &AtomicBool) -> Result<()> {
+pub fn run(sources: &[VideoSource], mut reader: Reader, folder: &Path, stop: &AtomicBool) -> Result<()> {
     let mut window: Option<Window> = None;
     let mut view = View {
         folder,
-        labels: seer.analyzer.card().labels.clone(),
+        labels: reader.0.analyzer().card().labels.clone(),
         mirror: true,
         message: String::new(),
         recording: None,
@@ -51,7 +51,7 @@ pub fn run(sources: &[VideoSource], mut seer: Seer, folder: &Path, stop: &Atomic
             empty => empty.insert(open(live.size())?),
         };
         failed = 0;
-        let next = view.show(window, &live, &mut seer, stop)?;
+        let next = view.show(window, &live, &mut reader, stop)?;
         if next == Next::Quit {
             break;
         }
@@ -81,7 +81,13 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn show(&mut self, window: &mut Window, live: &Live, seer: &mut Seer, stop: &AtomicBool) -> Result<Next> {
+    fn show(
+        &mut self,
+        window: &mut Window,
+        live: &Live,
+        reader: &mut Reader,
+        stop: &AtomicBool,
+    ) -> Result<Next> {
         let mut canvas = panel::canvas(live.size());
         // Ends the looking without ending the program.
         let enough = AtomicBool::new(false);
@@ -91,7 +97,7 @@ impl View<'_> {
             let enough_here = &enough;
             let looking = thread::Builder::new()
                 .name("moue-look".to_owned())
-                .spawn_scoped(scope, move || seer.look(live, &spares, &sender, enough_here))?;
+                .spawn_scoped(scope, move || reader.look(live, &spares, &sender, enough_here))?;
             let mut pace = Pace::default();
             let mut paused = false;
             let outcome = loop {

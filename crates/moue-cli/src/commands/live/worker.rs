@@ -5,19 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-use moue::{Analyzer, Face, FollowOptions, Follower, Record, Scene};
+use moue::{Face, Record};
 use moue_media::Picture;
 
 use super::camera::{Fresh, Live};
 use crate::failure::{Failure, Result};
 
 /// What reads faces.
-pub struct Seer {
-    pub analyzer: Analyzer,
-    pub follower: Follower,
-    /// To begin anew with another camera.
-    pub follow: FollowOptions,
-}
+pub struct Reader(pub moue::Live);
 
 /// A frame with its faces.
 pub struct Sight {
@@ -39,7 +34,7 @@ impl Sight {
     }
 }
 
-impl Seer {
+impl Reader {
     /// Hands over the faces of the newest frame until the source ends, `stop` is set or nobody listens.
     pub fn look(
         &mut self,
@@ -48,11 +43,9 @@ impl Seer {
         sights: &SyncSender<Sight>,
         stop: &AtomicBool,
     ) -> std::result::Result<(), moue::Error> {
-        self.follower = Follower::new(self.follow);
+        self.0.restart();
         while let Some(fresh) = live.next(spares.try_recv().ok(), stop)? {
-            let seen = self.analyzer.look(&fresh.picture, None)?;
-            let scene = Scene::of(&fresh.picture);
-            let faces = self.follower.frame(fresh.time, &scene, seen);
+            let faces = self.0.faces(fresh.time, &fresh.picture)?;
             let mut sight = Sight { fresh, faces };
             // Waiting for a listener must end with him.
             loop {
