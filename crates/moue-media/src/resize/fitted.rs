@@ -34,6 +34,12 @@ pub fn grey(picture: &Picture, width: u32, height: u32) -> Option<Grey> {
 }
 
 fn run(source: &mut Source<'_>, size: (usize, usize), columns: &Filter, rows: &Filter, out: &mut [u8]) {
+    if columns.is_identity() && rows.is_identity() {
+        for (at, out) in out.chunks_exact_mut(size.0).enumerate() {
+            whole_line(source, at, out);
+        }
+        return;
+    }
     #[cfg(target_arch = "x86_64")]
     if columns.taps <= MOST_TAPS && std::arch::is_x86_feature_detected!("avx2") {
         let groups = vectors::Groups::new(columns);
@@ -42,6 +48,17 @@ fn run(source: &mut Source<'_>, size: (usize, usize), columns: &Filter, rows: &F
         return;
     }
     body(source, size, columns.starts.len(), rows, out, &|line, out| columns.apply(line, out));
+}
+
+/// A line as it is, with vectors where there are some.
+fn whole_line(source: &mut Source<'_>, at: usize, out: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2.
+        unsafe { vectors::whole_line(source, at, out) };
+        return;
+    }
+    source.line(at, out);
 }
 
 /// The whole work, around what brings a line to the new width.
@@ -159,6 +176,16 @@ impl Filter {
         Self { taps, starts, weights }
     }
 
+    /// Whether each pixel stays what it is.
+    fn is_identity(&self) -> bool {
+        let one = 1_i16 << BITS;
+        self.starts.iter().zip(self.weights.chunks_exact(self.taps)).enumerate().all(
+            |(i, (&start, weights))| {
+                weights.iter().enumerate().all(|(tap, &w)| w == if start + tap == i { one } else { 0 })
+            },
+        )
+    }
+
     /// Brings a line, behind which [`BEHIND`] more bytes lie, to the new width.
     #[inline(always)]
     fn apply(&self, line: &[u8], out: &mut [u8]) {
@@ -259,6 +286,12 @@ mod vectors {
         }
     }
 
+    /// [`Source::line`] with AVX2.
+    #[target_feature(enable = "avx2")]
+    pub fn whole_line(source: &mut Source<'_>, at: usize, out: &mut [u8]) {
+        source.line(at, out);
+    }
+
     /// [`body`] with AVX2.
     #[target_feature(enable = "avx2")]
     pub fn run(
@@ -328,6 +361,22 @@ mod tests {
         for (a, b) in fitted.pixels().iter().zip(expected.pixels()) {
             assert!(a.abs_diff(*b) <= 2, "{a} and {b}");
         }
+    }
+
+    #[test]
+    fn half_the_size_is_the_mean_of_four() {
+        let picture = picture(1203, 40);
+        let fitted = grey(&picture, 601, 20).unwrap();
+        let full = picture.to_grey();
+        for y in 0..20_u32 {
+            for x in 0..601_usize {
+                let at = |dx: usize, dy: u32| u32::from(full.row(2 * y + dy)[2 * x + dx]);
+                let mean = (at(0, 0) + at(1, 0) + at(0, 1) + at(1, 1) + 2) / 4;
+                assert_eq!(u32::from(fitted.row(y)[x]), mean, "{x},{y}");
+            }
+        }
+        // A length that is not quite twice: the identity is told from a shift.
+        assert!(Filter::new(7, 7).is_identity() && !Filter::new(8, 7).is_identity());
     }
 
     #[test]

@@ -9,6 +9,9 @@ pub const MOST: u32 = 16;
 /// fill no square are left out, as the resizing that follows would hardly see them.
 #[inline(always)]
 pub fn line(rows: &[u8], stride: usize, factor: usize, sums: &mut Vec<u16>, out: &mut [u8]) {
+    if factor == 2 {
+        return halved(rows, stride, sums, out);
+    }
     sums.clear();
     sums.resize(stride, 0);
     for row in rows.chunks_exact(stride) {
@@ -25,6 +28,25 @@ pub fn line(rows: &[u8], stride: usize, factor: usize, sums: &mut Vec<u16>, out:
             }
         }
         *out = luma::of(total.map(|total| (total + count / 2) / count));
+    }
+}
+
+/// [`line`] of squares of two: pixels are turned to grey first, which has vectors.
+#[inline(always)]
+fn halved(rows: &[u8], stride: usize, sums: &mut Vec<u16>, out: &mut [u8]) {
+    const WIDE: usize = 256;
+    sums.clear();
+    let (upper, lower) = rows.split_at(stride);
+    let pixels = 2 * 3 * WIDE;
+    for ((upper, lower), out) in upper.chunks(pixels).zip(lower.chunks(pixels)).zip(out.chunks_mut(WIDE)) {
+        let mut grey = [[0_u8; 2 * WIDE]; 2];
+        luma::row(upper, &mut grey[0]);
+        luma::row(lower, &mut grey[1]);
+        let pairs = grey[0].chunks_exact(2).zip(grey[1].chunks_exact(2));
+        for ((a, b), out) in pairs.zip(out) {
+            let sum = u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]);
+            *out = ((sum + 2) >> 2) as u8;
+        }
     }
 }
 
