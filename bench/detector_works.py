@@ -57,7 +57,7 @@ def blazeface(model, title):
 
 
 CONTENDERS = [
-    Contender("moue-cnn", "moue cnn", threshold=0.5, turned=True),
+    Contender("moue-cnn", "moue cnn", threshold=0.3, turned=True),
     Contender("moue-lbp", "moue lbp, its own cascade", model=OUR_LBP, works_on="opencv-own"),
     Contender("moue-opencv-lbp", "moue, lbpcascade_frontalface", model=LBP, judged=False, works_on="opencv-lbp"),
     Contender("moue-haar", "moue haar, frontalface_alt2", model=HAAR, judged=False, works_on="opencv-haar"),

@@ -172,7 +172,7 @@ impl AnalyzerBuilder {
         self
     }
 
-    /// How sure the network must be of a face, between 0 and 1; by default 0.4. Cascades and detectors of your own have none.
+    /// How sure the network must be of a face, between 0 and 1; by default 0.3. Cascades and detectors of your own have none.
     pub fn threshold(mut self, score: f32) -> Self {
         self.options.threshold = Some(score);
         self

@@ -280,7 +280,7 @@ impl Default for CnnParameters {
         Self {
             longest_side: 640,
             enlargement: 1.6,
-            threshold: 0.4,
+            threshold: 0.3,
             threads: 0,
             smallest_face: 30.0,
             thorough: false,
