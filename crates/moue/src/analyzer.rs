@@ -237,7 +237,7 @@ impl AnalyzerBuilder {
         let setup = Setup {
             model,
             engine,
-            detectors: self.detectors,
+            detectors: self.detectors.read()?,
             options: self.options,
             crop_margin,
             min_confidence: self.min_confidence,

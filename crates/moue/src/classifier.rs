@@ -29,7 +29,7 @@ impl Classifier {
     /// # Errors
     /// [`Error::Unsuitable`] where the input of the model is not square, or has neither one nor three
     /// channels (three where it reads colour); [`Error::Model`] where the engine cannot run it.
-    pub fn new(model: Model, threads: usize) -> Result<Self, Error> {
+    pub fn new(model: &Model, threads: usize) -> Result<Self, Error> {
         Self::on(&CpuEngine, model, threads)
     }
 
@@ -37,15 +37,15 @@ impl Classifier {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn on(engine: &dyn Engine, model: Model, threads: usize) -> Result<Self, Error> {
+    pub fn on(engine: &dyn Engine, model: &Model, threads: usize) -> Result<Self, Error> {
         model.check()?;
-        let (side, channels) = input_of(&model)?;
+        let (side, channels) = input_of(model)?;
         let one = side as usize * side as usize * channels;
         let options = InferenceOptions { max_batch: BATCH, threads };
         let session = engine.inference(&model.graph, &model.weights, &options)?;
         let input = vec![0.0; BATCH * one];
         let logits = vec![0.0; BATCH * model.card.labels.len()];
-        Ok(Self { session, card: model.card, views: &[View::PLAIN], side, channels, input, logits })
+        Ok(Self { session, card: model.card.clone(), views: &[View::PLAIN], side, channels, input, logits })
     }
 
     /// Looks at each face several times, mirrored and slightly moved and enlarged ([`View::TEST_TIME`]), and answers with

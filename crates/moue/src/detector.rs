@@ -75,6 +75,14 @@ impl Detectors {
         Self(Kind::Made(Arc::new(move |threads| Ok(Box::new(make(threads)?) as Box<dyn Detector>))))
     }
 
+    /// The same with everything read that can be, so that many detectors are made of one copy.
+    pub(crate) fn read(self) -> Result<Self, Error> {
+        Ok(match self.0 {
+            Kind::Embedded => Self(Kind::Network(Arc::new(Network::embedded()?))),
+            _ => self,
+        })
+    }
+
     /// The detector, which looks for what the options say.
     pub(crate) fn make(
         &self,

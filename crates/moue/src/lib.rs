@@ -4,13 +4,15 @@
 //! emotion. Detector and model are inside; nothing is fetched and nothing leaves the machine.
 //!
 //! ```
-//! # let bytes = moue::Picture::filled(64, 64, [128; 3]);
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("party.png");
+//! # moue::Picture::filled(64, 64, [128; 3]).write(&path)?;
 //! let analyzer = moue::Analyzer::new()?;
-//! let picture = bytes; // moue::Picture::open("party.jpg")?
+//! let picture = moue::Picture::open(path)?;
 //! for face in analyzer.picture(&picture)?.faces {
 //!     println!("{} at {:?}: {:.2}", face.emotion, face.bounds, face.confidence);
 //! }
-//! # Ok::<(), moue::Error>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! [`Analyzer::video`] gives a record of every frame of a video, [`Analyzer::live`] takes frames as they come; both know who is

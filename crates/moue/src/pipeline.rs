@@ -30,7 +30,7 @@ pub struct Sighting {
 
 impl Pipeline {
     pub fn new(setup: &Setup, threads: usize) -> Result<Self, Error> {
-        let mut classifier = Classifier::on(&*setup.engine, setup.model.clone(), threads)?;
+        let mut classifier = Classifier::on(&*setup.engine, &setup.model, threads)?;
         if setup.test_time_augmentation {
             classifier = classifier.with_test_time_augmentation();
         }
@@ -52,8 +52,21 @@ impl Pipeline {
         })
     }
 
-    /// The faces of one picture, the largest first; ids count from 0 in this order. Faces of one size
-    /// stand from top to bottom, then from left to right.
+    /// The faces of one picture, as [`look`](Self::look) sees them; ids count from 0.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub fn analyze(&mut self, picture: &Picture) -> Result<Vec<Face>, Error> {
+        let least = self.min_confidence;
+        let face = |(Sighting { place, probabilities }, id)| {
+            Face::new(id, bounds(&place), place.score, probabilities).rolled(place.roll).judged(least)
+        };
+        Ok(self.look(picture, None)?.into_iter().zip(0..).map(face).collect())
+    }
+
+    /// What is seen in one picture, the largest face first. Faces of one size stand from top to bottom, then from left to right.
+    /// Frames of a video are joined by a [`Follower`](crate::Follower). With `expected`, faces are looked for near to these places
+    /// only, where the detector can.
     ///
     /// A face is cut out as a square around the centre of its box, as wide as the longer side of the
     /// box and the crop margin on both sides, and turned upright by its roll. Without a detector the whole picture is one face with
@@ -62,46 +75,29 @@ impl Pipeline {
     /// # Errors
     /// [`Error::Detector`] where the picture is larger than the detector can take; otherwise those
     /// of [`Classifier::classify`].
-    pub fn analyze(&mut self, picture: &Picture) -> Result<Vec<Face>, Error> {
-        let Some(detector) = &mut self.detector else { return self.whole(picture) };
-        let mut found = installed(&self.pool, || detector.detect(picture))?;
-        sort(&mut found);
-        let answers = self.read(picture, &found)?;
-        let faces = found.iter().zip(answers).zip(0..);
-        Ok(faces
-            .map(|((d, p), id)| {
-                Face::new(id, bounds(d), d.score, p).rolled(d.roll).judged(self.min_confidence)
-            })
-            .collect())
-    }
-
-    /// What is seen in one frame of a video, joined to other frames by a [`Follower`](crate::Follower). With `expected`, faces
-    /// are looked for near to these places only, where the detector can.
-    ///
-    /// # Errors
-    /// As [`analyze`](Self::analyze).
     pub fn look(
         &mut self,
         picture: &Picture,
         expected: Option<&[Detection]>,
     ) -> Result<Vec<Sighting>, Error> {
-        let Some(detector) = &mut self.detector else {
-            let faces = self.whole(picture)?.into_iter();
-            return Ok(faces
-                .map(|f| Sighting { place: f.place(), probabilities: f.probabilities })
-                .collect());
+        let (found, answers) = match &mut self.detector {
+            Some(detector) => {
+                let mut found = installed(&self.pool, || match expected {
+                    Some(places) => detector.detect_near(picture, places),
+                    None => detector.detect(picture),
+                })?;
+                sort(&mut found);
+                let answers = self.read(picture, &found)?;
+                (found, answers)
+            }
+            None => {
+                let (width, height) = (picture.width() as f32, picture.height() as f32);
+                let all = Detection { x: 0.0, y: 0.0, width, height, score: 1.0, roll: 0.0 };
+                (vec![all], self.classifier.classify(picture, &[bounds(&all).into()])?)
+            }
         };
-        let mut found = installed(&self.pool, || match expected {
-            Some(places) => detector.detect_near(picture, places),
-            None => detector.detect(picture),
-        })?;
-        sort(&mut found);
-        let answers = self.read(picture, &found)?.into_iter();
-        Ok(found
-            .into_iter()
-            .zip(answers)
-            .map(|(place, probabilities)| Sighting { place, probabilities })
-            .collect())
+        let seen = found.into_iter().zip(answers);
+        Ok(seen.map(|(place, probabilities)| Sighting { place, probabilities }).collect())
     }
 
     /// The emotions of faces, in their order, each turned upright.
@@ -123,13 +119,6 @@ impl Pipeline {
     /// was asked for.
     pub fn smaller_faces(&self) -> usize {
         self.detector.as_ref().map_or(0, |detector| detector.smaller_faces())
-    }
-
-    fn whole(&mut self, picture: &Picture) -> Result<Vec<Face>, Error> {
-        let all =
-            BoundingBox { x: 0.0, y: 0.0, width: picture.width() as f32, height: picture.height() as f32 };
-        let answers = self.classifier.classify(picture, &[all.into()])?;
-        Ok(answers.into_iter().map(|p| Face::new(0, all, 1.0, p).judged(self.min_confidence)).collect())
     }
 }
 

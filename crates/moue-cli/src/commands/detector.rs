@@ -107,6 +107,12 @@ pub enum Chosen {
     WholePicture,
 }
 
+/// What detectors are made of.
+enum Source {
+    Network(Arc<Network>),
+    Cascade(Arc<Cascade>),
+}
+
 impl Chosen {
     /// As messages call it.
     pub fn name(&self) -> &str {
@@ -124,25 +130,15 @@ impl Flags {
         files.reads_any("--cascade", &self.cascade);
     }
 
-    /// What makes the detector for an analyzer, and what messages call it.
+    /// What makes the detectors of an analyzer, and what messages call them. Their file is read once.
     pub fn detectors(&self) -> Result<(moue::Detectors, String)> {
-        // What is wrong with the flags or a file is told now.
-        let name = match self.choose(1)? {
-            Chosen::WholePicture => {
-                return Ok((moue::Detectors::whole_picture(), Chosen::WholePicture.name().to_owned()));
-            }
-            Chosen::Detector { name, .. } => name,
+        let Some((source, name)) = self.source()? else {
+            return Ok((moue::Detectors::whole_picture(), Chosen::WholePicture.name().to_owned()));
         };
+        // What is wrong with the flags is told now.
+        self.searcher(&source, self.min_face, 1).map_err(typed_wrong)?;
         let flags = self.clone();
-        let make = move |threads| match flags.choose(threads) {
-            Ok(Chosen::Detector { detector, .. }) => Ok(detector),
-            // It could be made a moment ago.
-            _ => Err(moue_detect::Error::Parameter {
-                name: "the detector",
-                value: "gone".to_owned(),
-                expected: "as it was when it was chosen",
-            }),
-        };
+        let make = move |threads| flags.searcher(&source, flags.min_face, threads);
         Ok((moue::Detectors::of(make), name))
     }
 
@@ -153,6 +149,13 @@ impl Flags {
 
     /// As [`choose`](Self::choose), for a detector that looks as these flags say but gives faces down to this side.
     fn choose_down_to(&self, smallest: NonZeroU32, threads: usize) -> Result<Chosen> {
+        let Some((source, name)) = self.source()? else { return Ok(Chosen::WholePicture) };
+        let detector = self.searcher(&source, smallest, threads).map_err(typed_wrong)?;
+        Ok(Chosen::Detector { detector, name })
+    }
+
+    /// What detectors are made of, and what messages call them; `None` where each picture is one face.
+    fn source(&self) -> Result<Option<(Source, String)>> {
         let kind = match (self.detector, &self.cascade, &self.network) {
             (Some(Kind::None), Some(_), _) | (Some(Kind::None), _, Some(_)) => {
                 return Err(Failure::usage(
@@ -165,24 +168,43 @@ impl Flags {
             (Some(Kind::Lbp | Kind::Haar), _, Some(_)) => {
                 return Err(Failure::usage("--network is for --detector cnn"));
             }
-            (Some(Kind::None), None, None) => return Ok(Chosen::WholePicture),
+            (Some(Kind::None), None, None) => return Ok(None),
             (kind, _, _) => kind,
         };
-        let (detector, name): (Box<dyn Detector>, String) = match (kind, &self.cascade) {
-            (kind, Some(path)) => (self.scanner(read(path, kind)?)?, path.display().to_string()),
-            (Some(Kind::Haar), None) => {
-                let (cascade, name) = located(FeatureKind::Haar)?;
-                (self.scanner(cascade)?, name)
-            }
-            (Some(Kind::Lbp), None) => {
-                let (cascade, name) = located(FeatureKind::Lbp)?;
-                (self.scanner(cascade)?, name)
-            }
+        let of_cascade = |(cascade, name)| (Source::Cascade(Arc::new(cascade)), name);
+        Ok(Some(match (kind, &self.cascade) {
+            (kind, Some(path)) => of_cascade((read(path, kind)?, path.display().to_string())),
+            (Some(Kind::Haar), None) => of_cascade(located(FeatureKind::Haar)?),
+            (Some(Kind::Lbp), None) => of_cascade(located(FeatureKind::Lbp)?),
             (_, None) => {
                 let (network, name) = match &self.network {
                     Some(path) => (network(path)?, path.display().to_string()),
                     None => (Network::embedded()?, "the embedded network".to_owned()),
                 };
+                (Source::Network(Arc::new(network)), name)
+            }
+        }))
+    }
+
+    /// A detector that looks as these flags say; an error where one of them has no meaning.
+    fn searcher(
+        &self,
+        source: &Source,
+        smallest: NonZeroU32,
+        threads: usize,
+    ) -> std::result::Result<Searcher, moue_detect::Error> {
+        let detector: Box<dyn Detector> = match source {
+            Source::Cascade(cascade) => {
+                let side = self.min_face.get();
+                let parameters = ScanParameters {
+                    scale_factor: self.scale_factor,
+                    min_neighbours: self.min_neighbours,
+                    min_size: Some(Size { width: side, height: side }),
+                    max_size: None,
+                };
+                Box::new(CascadeDetector::new(Arc::clone(cascade), parameters)?)
+            }
+            Source::Network(network) => {
                 let parameters = CnnParameters {
                     longest_side: self.longest_side,
                     enlargement: self.enlargement,
@@ -191,8 +213,7 @@ impl Flags {
                     smallest_face: self.min_face.get() as f32,
                     thorough: self.thorough,
                 };
-                let detector = CnnDetector::new(Arc::new(network), parameters).map_err(typed_wrong)?;
-                (Box::new(detector), name)
+                Box::new(CnnDetector::new(Arc::clone(network), parameters)?)
             }
         };
         let search = Search {
@@ -202,18 +223,7 @@ impl Flags {
             max_faces: self.max_faces,
             any_rotation: self.any_rotation,
         };
-        Ok(Chosen::Detector { detector: Searcher::new(detector, search).map_err(typed_wrong)?, name })
-    }
-
-    fn scanner(&self, cascade: Cascade) -> Result<Box<dyn Detector>> {
-        let side = self.min_face.get();
-        let parameters = ScanParameters {
-            scale_factor: self.scale_factor,
-            min_neighbours: self.min_neighbours,
-            min_size: Some(Size { width: side, height: side }),
-            max_size: None,
-        };
-        Ok(Box::new(CascadeDetector::new(Arc::new(cascade), parameters).map_err(typed_wrong)?))
+        Searcher::new(detector, search)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::commands::detector::Flags;
 use crate::failure::{Failure, Result};
 
 /// What reads faces, half put together.
-pub struct Chosen {
+pub struct Parts {
     pub builder: AnalyzerBuilder,
     /// Labels of the model.
     pub labels: Vec<String>,
@@ -25,7 +25,7 @@ pub fn choose(
     abstain: Abstain,
     computing: &Computing,
     threads: Threads,
-) -> Result<Chosen> {
+) -> Result<Parts> {
     let (detectors, detector) = detector.detectors()?;
     let (model, name) = match model {
         Some(path) => (Model::load(path)?, path.display().to_string()),
@@ -40,7 +40,7 @@ pub fn choose(
     if let Some(confidence) = abstain.min_confidence {
         builder = builder.min_confidence(confidence);
     }
-    Ok(Chosen { builder, labels, detector, model: name })
+    Ok(Parts { builder, labels, detector, model: name })
 }
 
 /// The analyzer; settings without meaning were typed on the command line.

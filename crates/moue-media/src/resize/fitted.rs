@@ -13,8 +13,8 @@ const BITS: u32 = 14;
 /// Bytes that may be read behind a line.
 const BEHIND: usize = 16;
 
-/// Most pixels of a line that make one of the result: lines are averaged in whole pixels first, so that what is left to reduce
-/// is less than twice the size, and a triangle is as wide as two steps each way.
+/// Most pixels of a line that make one of the result, for vectors. Lines are averaged in whole pixels first, so that mostly less
+/// than twice the size is left to reduce, and a triangle reaches less than two pixels each way.
 const MOST_TAPS: usize = 6;
 
 /// `picture` in grey, as `width` x `height` pixels; all sizes are at least 1.
@@ -47,7 +47,7 @@ fn run(source: &mut Source<'_>, size: (usize, usize), columns: &Filter, rows: &F
         unsafe { vectors::run(source, size, columns, &groups, rows, out) };
         return;
     }
-    body(source, size, columns.starts.len(), rows, out, &|line, out| columns.apply(line, out));
+    body(source, size, columns.starts.len(), rows, out, &|line, out| columns.apply_from(0, line, out));
 }
 
 /// A line as it is, with vectors where there are some.
@@ -186,14 +186,13 @@ impl Filter {
         )
     }
 
-    /// Brings a line, behind which [`BEHIND`] more bytes lie, to the new width.
+    /// Brings a line to the new width, from this pixel of the result on.
     #[inline(always)]
-    fn apply(&self, line: &[u8], out: &mut [u8]) {
-        for ((out, &start), weights) in
-            out.iter_mut().zip(&self.starts).zip(self.weights.chunks_exact(self.taps))
-        {
-            let sum: i32 =
-                line[start..].iter().zip(weights).map(|(&v, &w)| i32::from(v) * i32::from(w)).sum();
+    fn apply_from(&self, first: usize, line: &[u8], out: &mut [u8]) {
+        let filters = self.starts.iter().zip(self.weights.chunks_exact(self.taps));
+        for (out, (&start, weights)) in out.iter_mut().zip(filters).skip(first) {
+            let values = line[start..].iter().zip(weights);
+            let sum: i32 = values.map(|(&v, &w)| i32::from(v) * i32::from(w)).sum();
             *out = ((sum + (1 << (BITS - 1))) >> BITS) as u8;
         }
     }
@@ -209,13 +208,10 @@ mod vectors {
     const GROUP: usize = 4;
     const PAIRS: usize = MOST_TAPS / 2;
 
-    /// The filter of a row in groups of [`GROUP`]: which bytes of the sixteen from `start` on stand where, and their weights.
-    pub struct Groups {
-        all: Vec<Group>,
-        /// Pixels of the result in whole groups whose bytes lie near enough to one another.
-        covered: usize,
-    }
+    /// The filter of a row in groups of [`GROUP`], up to the first whose bytes lie too far from one another.
+    pub struct Groups(Vec<Group>);
 
+    /// Which bytes of the sixteen from `start` on stand where, and their weights.
     struct Group {
         start: usize,
         pairs: [Pair; PAIRS],
@@ -249,16 +245,16 @@ mod vectors {
                 }
                 all.push(Group { start, pairs });
             }
-            Self { covered: all.len() * GROUP, all }
+            Self(all)
         }
 
-        /// [`Filter::apply`].
+        /// [`Filter::apply_from`] the first pixel; `line` has [`BEHIND`] more bytes behind it.
         #[target_feature(enable = "avx2")]
         fn apply(&self, filter: &Filter, line: &[u8], out: &mut [u8]) {
             let half = _mm_set1_epi32(1 << (BITS - 1));
             let lowest = _mm_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
             let pairs = filter.taps.div_ceil(2);
-            for (group, out) in self.all.iter().zip(out.chunks_exact_mut(GROUP)) {
+            for (group, out) in self.0.iter().zip(out.chunks_exact_mut(GROUP)) {
                 let read = &line[group.start..group.start + BEHIND];
                 // SAFETY: `read` has 16 bytes.
                 let bytes = unsafe { _mm_loadu_si128(read.as_ptr().cast()) };
@@ -276,13 +272,7 @@ mod vectors {
                 let packed = _mm_shuffle_epi8(_mm_srai_epi32::<{ BITS as i32 }>(sum), lowest);
                 out.copy_from_slice(&_mm_cvtsi128_si32(packed).to_le_bytes());
             }
-            let rest = self.covered;
-            for (i, out) in out.iter_mut().enumerate().skip(rest) {
-                let weights = &filter.weights[i * filter.taps..(i + 1) * filter.taps];
-                let values = line[filter.starts[i]..].iter().zip(weights);
-                let sum: i32 = values.map(|(&v, &w)| i32::from(v) * i32::from(w)).sum();
-                *out = ((sum + (1 << (BITS - 1))) >> BITS) as u8;
-            }
+            filter.apply_from(self.0.len() * GROUP, line, out);
         }
     }
 
@@ -386,7 +376,7 @@ mod tests {
             let mut line: Vec<u8> = (0..from).map(|i| (i * i * 7 + i) as u8).collect();
             line.extend([255; BEHIND]);
             let (mut plain, mut fast) = (vec![0; to as usize], vec![0; to as usize]);
-            filter.apply(&line, &mut plain);
+            filter.apply_from(0, &line, &mut plain);
             let mut source = Source { pixels: &[], stride: 0, factor: 1, sums: Vec::new() };
             let rgb: Vec<u8> = line[..from as usize].iter().flat_map(|&v| [v; 3]).collect();
             source.pixels = &rgb;
